@@ -1,0 +1,1 @@
+"""evenodds: train generative adversarial nets and see who is winning."""

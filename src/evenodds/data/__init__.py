@@ -1,0 +1,1 @@
+"""Data: one file per format, one loader, explicit splits."""
