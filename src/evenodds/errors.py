@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class EvenoddsError(Exception):
-    """The message is one sentence for the user, with the remedy; the command line prints it and exits with 2."""
+    """The message is one sentence with the remedy; the command line prints it and exits with 2."""
 
 
 class ConfigError(EvenoddsError):

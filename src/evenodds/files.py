@@ -27,7 +27,8 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise RunError(f"{path} could not be written ({reason}); free some space or choose another folder") from error
+        remedy = "free some space or choose another folder"
+        raise RunError(f"{path} could not be written ({reason}); {remedy}") from error
     finally:
         temporary.unlink(missing_ok=True)
     _flush_folder(path.parent)

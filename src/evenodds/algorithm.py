@@ -1,0 +1,144 @@
+"""Adversarial training as in Algorithm 1 of Goodfellow et al. (2014), "Generative Adversarial Nets".
+
+    for each iteration:
+        k times: draw m latents and m examples; D ascends the gradient of  log D(x) + log(1 − D(G(z)))
+        once:    draw m latents; G descends the gradient of                log(1 − D(G(z)))  (or another loss)
+
+The authors' own code of 2014 moved both players at once instead: `simultaneous=True`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import starmap, zip_longest
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from .latents import Prior
+from .losses import AdversarialLoss
+from .penalties import Penalty, Scored
+
+Penalties = Mapping[str, Penalty]
+NONE: Penalties = {}
+Stats = dict[str, Tensor]  # one value per example, detached; whoever records them takes the mean
+
+
+class Batch(NamedTuple):
+    """A minibatch."""
+
+    x: Tensor  # (N, *sample_shape)
+    y: Tensor | None = None  # (N,) class labels, None without
+
+
+@dataclass
+class GAN:
+    """The two players, their optimizers and the rules of the game."""
+
+    generator: nn.Module  # (z, y) -> x
+    discriminator: nn.Module  # (x, y) -> logits (N,), the log odds that x is real
+    generator_optimizer: Optimizer
+    discriminator_optimizer: Optimizer
+    prior: Prior  # n -> z, (n, L)
+    loss: AdversarialLoss
+    penalties: Penalties = field(default_factory=dict)
+    augment: Callable[[Tensor], Tensor] = field(default_factory=nn.Identity)
+    critic_steps: int = 1  # the paper's k
+    simultaneous: bool = False  # both players move at once, as in the code of 2014
+    micro_batch: int | None = None  # examples per backward pass; None takes the whole minibatch in one
+    iteration: int = 0
+
+
+Losses = tuple[dict[Optimizer, tuple[nn.Module, Tensor]], Stats]  # optimizer -> its player, mean loss
+LossesOf = Callable[[GAN, Batch, Penalties], Losses]
+
+
+def train_step(gan: GAN, batches: Iterator[Batch]) -> Stats:
+    """One iteration of Algorithm 1; in a simultaneous game the last of the k steps moves both players."""
+    stats: Stats = {}
+    for k in range(gan.critic_steps):
+        real = next(batches)
+        step = gan.iteration * gan.critic_steps + k
+        due = {name: penalty for name, penalty in gan.penalties.items() if step % penalty.every == 0}
+        last = k == gan.critic_steps - 1
+        stats |= descend(gan, both_losses if gan.simultaneous and last else discriminator_losses, real, due)
+    if not gan.simultaneous:
+        stats |= descend(gan, generator_losses, next(batches) if gan.loss.paired else real)
+    gan.iteration += 1
+    return stats
+
+
+def discriminator_losses(gan: GAN, real: Batch, due: Penalties) -> Losses:
+    """Teach D to tell real from generated, G held fixed."""
+    with torch.no_grad():
+        fake = generate_like(gan, real)
+    return discriminator_loss(gan, score(gan, real, due), score(gan, fake, due), due)
+
+
+def generator_losses(gan: GAN, real: Batch, due: Penalties) -> Losses:
+    """Teach G to be taken for real, D held fixed."""
+    fake = score(gan, generate_like(gan, real)).logits
+    with torch.no_grad():
+        reference = score(gan, real).logits if gan.loss.paired else fake
+    loss = gan.loss.generator(reference, fake)
+    return {gan.generator_optimizer: (gan.generator, loss.mean())}, {"loss/generator": loss}
+
+
+def both_losses(gan: GAN, real: Batch, due: Penalties) -> Losses:
+    """Both players' losses from one pass of the same fakes through D, so from one dropout mask."""
+    scored, fake = score(gan, real, due), score(gan, generate_like(gan, real))
+    losses, stats = discriminator_loss(gan, scored, fake, due)
+    loss = gan.loss.generator(scored.logits, fake.logits)
+    losses[gan.generator_optimizer] = gan.generator, loss.mean()
+    return losses, stats | {"loss/generator": loss}
+
+
+def discriminator_loss(gan: GAN, real: Scored, fake: Scored, due: Penalties) -> Losses:
+    """D's mean loss with the penalties that are due, and its parts."""
+    loss = gan.loss.discriminator(real.logits, fake.logits)
+    stats = {"loss/discriminator": loss, "logits/real": real.logits, "logits/fake": fake.logits}
+    total = loss.mean()
+    for name, penalty in due.items():
+        value = penalty(gan.discriminator, real, fake)
+        if value is not None:
+            total = total + penalty.weight * penalty.every * value.mean()
+            stats[f"penalty/{name}"] = value
+    return {gan.discriminator_optimizer: (gan.discriminator, total)}, stats
+
+
+def generate_like(gan: GAN, real: Batch) -> Batch:
+    """As many generated examples as real ones, with the same labels."""
+    return Batch(gan.generator(gan.prior(len(real.x), device=real.x.device), real.y), real.y)
+
+
+def score(gan: GAN, batch: Batch, due: Penalties = NONE) -> Scored:
+    """D's logits.  D only ever sees augmented examples, real and generated alike."""
+    x = batch.x.requires_grad_() if due and not batch.x.requires_grad else batch.x
+    return Scored(x, batch.y, gan.discriminator(gan.augment(x), batch.y))
+
+
+def descend(gan: GAN, losses: LossesOf, batch: Batch, due: Penalties = NONE) -> Stats:
+    """One optimizer step of each player that has a loss, on that loss alone; no other gradient is touched."""
+    parts: list[Stats] = []
+    for part in micro_batches(batch, gan.micro_batch):
+        means, stats = losses(gan, part, due)
+        for optimizer, (player, mean) in means.items():
+            if not parts:
+                optimizer.zero_grad()
+            share = mean * (len(part.x) / len(batch.x))
+            share.backward(inputs=list(player.parameters()), retain_graph=len(means) > 1)
+        parts.append({name: value.detach() for name, value in stats.items()})
+    for optimizer in means:
+        optimizer.step()
+    for penalty in due.values():
+        penalty.project(gan.discriminator)
+    return parts[0] if len(parts) == 1 else {name: torch.cat([p[name] for p in parts]) for name in parts[0]}
+
+
+def micro_batches(batch: Batch, size: int | None) -> Iterator[Batch]:
+    """The minibatch in parts of at most `size` examples: a step then needs the memory of one part only."""
+    size = size or len(batch.x)
+    yield from starmap(Batch, zip_longest(*(() if part is None else part.split(size) for part in batch)))

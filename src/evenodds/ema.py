@@ -1,0 +1,30 @@
+"""Exponential moving average of the generator's weights: the copy that is sampled and evaluated."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+
+class EMA:
+    """Averages with a half-life counted in training examples, so that it does not depend on the batch size.
+
+    Args:
+        generator: the network whose weights are averaged; it is copied.
+        half_life: training examples after which an old weight counts half; 0 keeps a plain copy.
+    """
+
+    def __init__(self, generator: nn.Module, half_life: float) -> None:
+        self.half_life = half_life
+        self.generator = copy.deepcopy(generator).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, generator: nn.Module, examples: int) -> None:
+        """weights ← d · weights + (1 − d) · newest, with d = 0.5^(examples since last call / half_life)."""
+        decay = 0.5 ** (examples / self.half_life) if self.half_life else 0.0
+        for weight, newest in zip(self.generator.parameters(), generator.parameters(), strict=True):
+            weight.lerp_(newest, 1 - decay)
+        for buffer, latest in zip(self.generator.buffers(), generator.buffers(), strict=True):
+            buffer.copy_(latest)  # batch-norm statistics are averages already

@@ -1,0 +1,131 @@
+"""Regularizers of the discriminator: terms added to its loss, and constraints on its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Scored(NamedTuple):
+    """A batch together with what the discriminator said about it."""
+
+    x: Tensor  # (N, *sample_shape), requires grad while a penalty is due
+    y: Tensor | None  # (N,) class labels
+    logits: Tensor  # (N,), or (N / m,) where D judges packs of m
+
+
+class Penalty(Protocol):
+    """What may stand in `GAN.penalties`.
+
+    A penalty is due at every `every`-th discriminator step, and then weighs `weight * every` ("lazy"
+    regularization, Karras et al. 2020, section 3.1), so that its mean strength does not depend on `every`.
+    """
+
+    @property
+    def weight(self) -> float:
+        """Factor of the term in D's loss."""
+
+    @property
+    def every(self) -> int:
+        """Due at every n-th discriminator step."""
+
+    def __call__(self, discriminator: nn.Module, real: Scored, fake: Scored) -> Tensor | None:
+        """One value per logit, added to D's loss; None if this regularizer adds no term."""
+
+    def project(self, discriminator: nn.Module) -> None:
+        """Put D's weights back into the constraint after its update; nothing for a plain term."""
+
+
+def squared_gradient_norm(logits: Tensor, x: Tensor) -> Tensor:
+    """‖∂ logit / ∂x‖² per logit, of the shape of `logits`, differentiable once more.
+
+    Where D judges packs of m examples, the norm is that of the gradient with respect to the whole pack.
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    return gradient.square().reshape(len(logits), -1).sum(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class R1:
+    """½ ‖∇D(x)‖² on real examples, Mescheder et al. (2018), Eq. 9; `weight` is their γ."""
+
+    weight: float = 1.0
+    every: int = 1
+
+    def __call__(self, discriminator: nn.Module, real: Scored, fake: Scored) -> Tensor:
+        """(N,)."""
+        return squared_gradient_norm(real.logits, real.x) / 2
+
+    def project(self, discriminator: nn.Module) -> None:
+        """No constraint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class R2:
+    """½ ‖∇D(G(z))‖² on generated examples, Mescheder et al. (2018), Eq. 10; `weight` is their γ."""
+
+    weight: float = 1.0
+    every: int = 1
+
+    def __call__(self, discriminator: nn.Module, real: Scored, fake: Scored) -> Tensor:
+        """(N,)."""
+        return squared_gradient_norm(fake.logits, fake.x) / 2
+
+    def project(self, discriminator: nn.Module) -> None:
+        """No constraint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WassersteinGradientPenalty:
+    """(‖∇D(x̂)‖ − 1)² at x̂ drawn evenly between real and generated, Gulrajani et al. (2017), Eq. 3."""
+
+    weight: float = 10.0
+    every: int = 1
+
+    def __call__(self, discriminator: nn.Module, real: Scored, fake: Scored) -> Tensor:
+        """(N,)."""
+        packs = len(real.logits)
+        mix = torch.rand(packs, device=real.x.device, dtype=real.x.dtype)  # a pack moves as one
+        mix = mix.repeat_interleave(len(real.x) // packs).view(-1, *[1] * (real.x.ndim - 1))
+        x_hat = torch.lerp(real.x.detach(), fake.x.detach(), mix).requires_grad_()
+        squared = squared_gradient_norm(discriminator(x_hat, real.y), x_hat)
+        # the root's derivative is infinite at 0: a dead unit would turn every weight into NaN
+        return (squared.clamp_min(1e-24).sqrt() - 1).square()
+
+    def project(self, discriminator: nn.Module) -> None:
+        """No constraint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightClip:
+    """Every weight of D kept in [−bound, bound], Arjovsky et al. (2017), Algorithm 1.
+
+    Args:
+        bound: the paper's c.
+        weight: the share of the way back that an update goes: 1 clips, 0 does nothing.
+        every: clip after every n-th discriminator step.
+    """
+
+    bound: float = 0.01
+    weight: float = 1.0
+    every: int = 1
+
+    def __call__(self, discriminator: nn.Module, real: Scored, fake: Scored) -> None:
+        """No term in the loss."""
+
+    @torch.no_grad()
+    def project(self, discriminator: nn.Module) -> None:
+        """Clip."""
+        for parameter in discriminator.parameters():
+            parameter.lerp_(parameter.clamp(-self.bound, self.bound), self.weight)
+
+
+PENALTIES: dict[str, type[R1] | type[R2] | type[WassersteinGradientPenalty] | type[WeightClip]] = {
+    "r1": R1,
+    "r2": R2,
+    "wgan_gp": WassersteinGradientPenalty,
+    "weight_clip": WeightClip,
+}
