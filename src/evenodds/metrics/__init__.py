@@ -1,1 +1,1 @@
-"""."""
+"""Metrics: pure functions of samples or features, without files, networks or settings."""
