@@ -3,8 +3,6 @@
     for each iteration:
         k times: draw m latents and m examples; D ascends the gradient of  log D(x) + log(1 − D(G(z)))
         once:    draw m latents; G descends the gradient of                log(1 − D(G(z)))  (or another loss)
-
-The authors' own code of 2014 moved both players at once instead: `simultaneous=True`.
 """
 
 from __future__ import annotations
@@ -15,8 +13,7 @@ from itertools import starmap, zip_longest
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor, nn, optim
 
 from .latents import Prior
 from .losses import AdversarialLoss
@@ -40,8 +37,8 @@ class GAN:
 
     generator: nn.Module  # (z, y) -> x
     discriminator: nn.Module  # (x, y) -> logits (N,), the log odds that x is real
-    generator_optimizer: Optimizer
-    discriminator_optimizer: Optimizer
+    generator_optimizer: optim.Optimizer
+    discriminator_optimizer: optim.Optimizer
     prior: Prior  # n -> z, (n, L)
     loss: AdversarialLoss
     penalties: Penalties = field(default_factory=dict)
@@ -52,7 +49,7 @@ class GAN:
     iteration: int = 0
 
 
-Losses = tuple[dict[Optimizer, tuple[nn.Module, Tensor]], Stats]  # optimizer -> its player, mean loss
+Losses = tuple[dict[optim.Optimizer, tuple[nn.Module, Tensor]], Stats]  # optimizer -> its player, mean loss
 LossesOf = Callable[[GAN, Batch, Penalties], Losses]
 
 
@@ -92,8 +89,7 @@ def both_losses(gan: GAN, real: Batch, due: Penalties) -> Losses:
     scored, fake = score(gan, real, due), score(gan, generate_like(gan, real))
     losses, stats = discriminator_loss(gan, scored, fake, due)
     loss = gan.loss.generator(scored.logits, fake.logits)
-    losses[gan.generator_optimizer] = gan.generator, loss.mean()
-    return losses, stats | {"loss/generator": loss}
+    return losses | {gan.generator_optimizer: (gan.generator, loss.mean())}, stats | {"loss/generator": loss}
 
 
 def discriminator_loss(gan: GAN, real: Scored, fake: Scored, due: Penalties) -> Losses:
@@ -123,7 +119,7 @@ def score(gan: GAN, batch: Batch, due: Penalties = NONE) -> Scored:
 def descend(gan: GAN, losses: LossesOf, batch: Batch, due: Penalties = NONE) -> Stats:
     """One optimizer step of each player that has a loss, on that loss alone; no other gradient is touched."""
     parts: list[Stats] = []
-    for part in micro_batches(batch, gan.micro_batch):
+    for part in micro_batches(batch, gan.micro_batch or len(batch.x)):
         means, stats = losses(gan, part, due)
         for optimizer, (player, mean) in means.items():
             if not parts:
@@ -138,7 +134,6 @@ def descend(gan: GAN, losses: LossesOf, batch: Batch, due: Penalties = NONE) -> 
     return parts[0] if len(parts) == 1 else {name: torch.cat([p[name] for p in parts]) for name in parts[0]}
 
 
-def micro_batches(batch: Batch, size: int | None) -> Iterator[Batch]:
+def micro_batches(batch: Batch, size: int) -> Iterator[Batch]:
     """The minibatch in parts of at most `size` examples: a step then needs the memory of one part only."""
-    size = size or len(batch.x)
     yield from starmap(Batch, zip_longest(*(() if part is None else part.split(size) for part in batch)))
