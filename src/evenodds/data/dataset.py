@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
+from .densities import Mixture
 
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
+# eq=False here and below: comparing arrays element by element is not what == should mean.
+@dataclass(frozen=True, eq=False)
 class Split:
     """Examples of one split.
 
@@ -31,7 +35,7 @@ class Split:
         return len(self.x)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Train, validation and test examples that never overlap.
 
@@ -44,6 +48,7 @@ class Dataset:
         value_range: what x is mapped to before the players see it, for uint8 images `(low, high)`;
             None for data that is used as it is.
         source: where it came from, for the record: a path or a name.
+        density: what the examples were drawn from, where that is known exactly.
     """
 
     name: str
@@ -53,6 +58,7 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     value_range: tuple[float, float] | None = (-1.0, 1.0)
     source: str = ""
+    density: Mixture | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -75,13 +81,71 @@ class Dataset:
                     digest.update(np.ascontiguousarray(part).data)
         return digest.hexdigest()[:16]
 
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits there are, by name, in the order train, validation, test."""
+        found = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in found.items() if split is not None}
+
     def split(self, name: str) -> Split:
         """The split of that name.
 
         Raises:
             DataError: there is no such split.
         """
-        found = {"train": self.train, "validation": self.validation, "test": self.test}.get(name)
-        if found is None:
-            raise DataError(f"{self.name} has no {name} split; use 'train' or 'validation'")
-        return found
+        if name not in self.splits:
+            raise DataError(f"{self.name} has no split {name!r}; use one of: {', '.join(self.splits)}")
+        return self.splits[name]
+
+
+def pair(value_range: Sequence[float] | None) -> tuple[float, float] | None:
+    """`value_range` as a tuple of two floats, or None.
+
+    Raises:
+        ConfigError: it is not two finite numbers with low < high.
+    """
+    if value_range is None:
+        return None
+    try:
+        low, high = (float(value) for value in value_range)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ConfigError(
+            f"value_range {value_range!r} is not a pair [low, high] with low < high; use [-1, 1]"
+        )
+    return low, high
+
+
+def shuffled_splits(
+    x: Array, y: Array | None, *, validation: float, test: float, seed: int
+) -> tuple[Split, Split, Split | None]:
+    """Split examples at random into train, validation and test; the same seed gives the same splits.
+
+    Args:
+        x: (N, ...).
+        y: (N,) or None.
+        validation: fraction of N, above 0.
+        test: fraction of N; 0 for no test split.
+
+    Raises:
+        ConfigError: the fractions or the seed are out of range, or leave a split without examples.
+    """
+    if not (0 < validation < 1 and 0 <= test < 1 and validation + test < 1):
+        raise ConfigError(
+            f"validation={validation} and test={test} must be fractions, the first above 0, the sum below 1; "
+            "use validation=0.1, test=0.1"
+        )
+    if seed < 0:
+        raise ConfigError(f"seed={seed} is negative; use 0 or more")
+    sizes = round(len(x) * validation), round(len(x) * test)
+    count = len(x) - sum(sizes)
+    if count < 1 or sizes[0] < 1 or (test > 0 and sizes[1] < 1):
+        raise ConfigError(
+            f"{len(x)} examples split into {count} train, {sizes[0]} validation and {sizes[1]} test; "
+            "change validation= and test= so that each has at least one"
+        )
+    order = np.random.default_rng(seed).permutation(len(x))
+    parts = np.split(order, [count, count + sizes[0]])
+    train, held_out, last = (Split(x[part], None if y is None else y[part]) for part in parts)
+    return train, held_out, last if test > 0 else None
