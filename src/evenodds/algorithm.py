@@ -1,8 +1,8 @@
 """Adversarial training as in Algorithm 1 of Goodfellow et al. (2014), "Generative Adversarial Nets".
 
-    for each iteration:
-        k times: draw m latents and m examples; D ascends the gradient of  log D(x) + log(1 − D(G(z)))
-        once:    draw m latents; G descends the gradient of                log(1 − D(G(z)))  (or another loss)
+for each iteration:
+    k times: draw m latents and m examples; D ascends the gradient of  log D(x) + log(1 − D(G(z)))
+    once:    draw m latents; G descends the gradient of                log(1 − D(G(z)))  (or another loss)
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def generate_like(gan: GAN, real: Batch) -> Batch:
 
 def score(gan: GAN, batch: Batch, due: Penalties = NONE) -> Scored:
     """D's logits.  D only ever sees augmented examples, real and generated alike."""
-    x = batch.x.requires_grad_() if due and not batch.x.requires_grad else batch.x
+    x = batch.x.detach().requires_grad_() if due else batch.x
     return Scored(x, batch.y, gan.discriminator(gan.augment(x), batch.y))
 
 
