@@ -18,13 +18,25 @@ class EMA:
 
     def __init__(self, generator: nn.Module, half_life: float) -> None:
         self.half_life = half_life
-        self.generator = copy.deepcopy(generator).eval().requires_grad_(False)
+        self._newest = generator
+        self._average = copy.deepcopy(generator).eval().requires_grad_(False)
 
-    @torch.no_grad()
+    @property
+    def generator(self) -> nn.Module:
+        """The averaged generator, in evaluation mode."""
+        if not self.half_life:
+            self._copy(decay=0.0)  # only when someone looks: a copy after every step would cost as much as the step
+        return self._average
+
     def update(self, generator: nn.Module, examples: int) -> None:
         """weights ← d · weights + (1 − d) · newest, with d = 0.5^(examples since last call / half_life)."""
-        decay = 0.5 ** (examples / self.half_life) if self.half_life else 0.0
-        for weight, newest in zip(self.generator.parameters(), generator.parameters(), strict=True):
+        self._newest = generator
+        if self.half_life:
+            self._copy(decay=0.5 ** (examples / self.half_life))
+
+    @torch.no_grad()
+    def _copy(self, decay: float) -> None:
+        for weight, newest in zip(self._average.parameters(), self._newest.parameters(), strict=True):
             weight.lerp_(newest, 1 - decay)
-        for buffer, latest in zip(self.generator.buffers(), generator.buffers(), strict=True):
+        for buffer, latest in zip(self._average.buffers(), self._newest.buffers(), strict=True):
             buffer.copy_(latest)  # batch-norm statistics are averages already

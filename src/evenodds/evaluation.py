@@ -1,0 +1,176 @@
+"""Measuring a generator: named metrics, each with its protocol, its sample count and what perfect samples score."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from .data.dataset import Array, Dataset
+from .errors import ConfigError, suggest
+from .metrics import parzen as parzen_window
+from .metrics.modes import mode_coverage
+from .sampling import Sampler
+
+SIGMA_EXAMPLES = 1_000  # the first of the validation split: on MNIST, the 2014 protocol
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One number and how it was measured.
+
+    Args:
+        name: metric and sample count, as in `parzen10k`.
+        value: the number.
+        standard_error: of the value over what `protocol` names.
+        unit: of the value.
+        protocol: sample count, split, and choices, in words.
+        reference: what real or perfect samples score under the same protocol, in words; None if not measured.
+        warning: one sentence on what the number can't say.
+        details: whatever else was measured along the way.
+    """
+
+    name: str
+    value: float
+    standard_error: float | None
+    unit: str
+    protocol: str
+    reference: str | None = None
+    warning: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is measured: `measure(samples, dataset, split, with_reference)`."""
+
+    measure: Callable[[Array, Dataset, str, bool], Evaluation]
+    higher_is_better: bool
+    samples: int  # where the name gives no count
+
+
+def evaluate(
+    sampler: Sampler, dataset: Dataset, names: Sequence[str], *, split: str = "test", reference: bool = True
+) -> list[Evaluation]:
+    """Measure a generator on one split by every metric named.
+
+    Args:
+        sampler: the generator.
+        dataset: what it was trained on.
+        names: as in `parzen10k`, `modes2500`; a bare name takes the protocol's own count.
+        split: "test", or "validation" for choices made while training.
+        reference: also measure real samples under the same protocol.
+
+    Raises:
+        ConfigError: an unknown metric, or one that this data can't be measured by.
+    """
+    results = []
+    for name in names:
+        metric, count = find_metric(name)
+        samples = sampler(range(count))
+        result = metric.measure(samples, dataset, split, reference)
+        results.append(result)
+    return results
+
+
+def find_metric(name: str) -> tuple[Metric, int]:
+    """The metric and sample count of a name such as `parzen10k`.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    match = re.fullmatch(r"([a-z_]+?)(?:(\d+)(k?))?", name)
+    if not match or match[1] not in METRICS:
+        word = match[1] if match else name
+        raise ConfigError(
+            f"unknown metric {name!r}{suggest(word, METRICS)} (a sample count may follow: parzen10k)"
+        )
+    metric = METRICS[match[1]]
+    count = int(match[2]) * (1000 if match[3] else 1) if match[2] else metric.samples
+    if count < 1:
+        raise ConfigError(f"metric {name!r} takes at least 1 sample; write, say, {match[1]}{metric.samples}")
+    return metric, count
+
+
+def count_name(count: int) -> str:
+    """10000 -> 10k, 2500 -> 2500."""
+    return f"{count // 1000}k" if count % 1000 == 0 else str(count)
+
+
+def unit_interval(x: Array, value_range: tuple[float, float] | None) -> Array:
+    """float32 in [0, 1]: uint8 images / 255, samples and float images by `value_range`, clipped."""
+    if x.dtype == np.uint8:
+        return x.astype(np.float32) / 255
+    low, high = value_range or (0.0, 1.0)
+    return np.clip((x - low) / (high - low), 0, 1).astype(np.float32)
+
+
+def measure_parzen(samples: Array, dataset: Dataset, split: str, with_reference: bool) -> Evaluation:
+    """Parzen-window log-likelihood, the number of the 2014 paper's Table 1."""
+    if dataset.value_range is None:
+        raise ConfigError(
+            f"metric 'parzen' needs values of a known range, and {dataset.name} has none; use another"
+        )
+    validation = unit_interval(dataset.validation.x[:SIGMA_EXAMPLES], dataset.value_range)
+    scored = (
+        validation if split == "validation" else unit_interval(dataset.split(split).x, dataset.value_range)
+    )
+
+    def score(x: Array) -> parzen_window.ParzenResult:
+        return parzen_window.parzen(unit_interval(x, dataset.value_range), validation, scored)
+
+    result, reference = score(samples), None
+    if with_reference:
+        train = dataset.train.x
+        chosen = np.random.default_rng(0).permutation(len(train))[: len(samples)]
+        real = score(train[np.sort(chosen)])
+        reference = (
+            f"{len(chosen):,} real training examples score {real.mean:.1f} ± {real.standard_error:.1f} "
+            f"(sigma {real.sigma:.3f})"
+        )
+    return Evaluation(
+        name=f"parzen{count_name(len(samples))}",
+        value=result.mean,
+        standard_error=result.standard_error,
+        unit="nats",
+        protocol=f"{len(samples):,} samples; sigma {result.sigma:.4f}, chosen on {len(validation):,} validation "
+        f"examples; mean over {result.test_examples:,} {split} examples ± standard error over them",
+        reference=reference,
+        warning=parzen_window.describe(),
+        details={"sigma": result.sigma, "validation": result.validation_mean},
+    )
+
+
+def measure_modes(samples: Array, dataset: Dataset, split: str, with_reference: bool) -> Evaluation:
+    """Modes captured of a known mixture, with the share of high-quality samples."""
+    if dataset.density is None:
+        raise ConfigError(
+            f"metric 'modes' needs a mixture of known modes, and {dataset.name} is none; use another"
+        )
+    result = mode_coverage(torch.from_numpy(samples), dataset.density.modes, dataset.density.std)
+    return Evaluation(
+        name=f"modes{count_name(len(samples))}",
+        value=float(result.captured),
+        standard_error=None,
+        unit=f"of {result.total} modes",
+        protocol=f"{len(samples):,} samples; high quality within 3 standard deviations of the nearest mode: "
+        f"{100 * result.high_quality:.2f} ± {100 * result.high_quality_error:.2f} %; "
+        f"reverse KL over modes {result.reverse_kl:.3f} nats",
+        reference=f"perfect samples: {result.total} modes, {100 * result.perfect:.2f} % of high quality",
+        warning="A generator may hit every mode and still get the shape within a mode wrong.",
+        details=result._asdict(),
+    )
+
+
+METRICS: dict[str, Metric] = {
+    "parzen": Metric(measure_parzen, higher_is_better=True, samples=10_000),
+    "modes": Metric(measure_modes, higher_is_better=True, samples=2_500),
+}

@@ -1,0 +1,224 @@
+"""A run directory: all that training leaves behind, and the only thing that everything else reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import filelock
+import torch
+
+from . import __version__
+from .config import Config, differences, load_config
+from .errors import ConfigError, RunError
+from .files import write_text
+
+MAY_CHANGE = frozenset({"examples", "threads"})  # a longer run, or another number of cores, is the same run
+
+
+class Run:
+    """The files of one run; locked against other processes while it is open.
+
+    Args:
+        directory: of the run; made if it is missing.
+        config: what is to be trained.
+
+    Raises:
+        RunError: another process trains there, or the folder belongs to something else.
+        ConfigError: the run was begun under another config; the differences are listed.
+    """
+
+    def __init__(self, directory: Path, config: Config) -> None:
+        self.directory = directory
+        self.config_file = directory / "config.yaml"
+        self.metrics_file = directory / "metrics.jsonl"
+        self.samples = directory / "samples"
+        self.checkpoints = directory / "checkpoints"
+        self.generator_file = directory / "generator.safetensors"
+        self._lock = self._locked()
+        try:
+            self._begin(config)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let other processes have it."""
+        self._lock.release()
+
+    def record(self, line: Mapping[str, Any]) -> None:
+        """Append one JSON object to metrics.jsonl, in a single write."""
+        text = json.dumps(line) + "\n"
+        try:
+            with self.metrics_file.open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise RunError(
+                f"{self.metrics_file} could not be written ({error.strerror}); free some space"
+            ) from error
+
+    def forget_after(self, examples: int) -> None:
+        """Drop what was recorded after the checkpoint that training goes on from, and a line cut short."""
+        kept = [line for line in self.lines() if line.get("examples", 0) <= examples]
+        write_text(self.metrics_file, "".join(json.dumps(line) + "\n" for line in kept))
+        for picture in self.samples.glob("*.png"):
+            if picture.stem.isdigit() and int(picture.stem) > examples:
+                picture.unlink()
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """What metrics.jsonl holds; a line that a kill cut short is passed over."""
+        if not self.metrics_file.exists():
+            return
+        for text in self.metrics_file.read_text(encoding="utf-8").splitlines():
+            try:
+                line = json.loads(text)
+            except ValueError:
+                continue
+            if isinstance(line, dict):
+                yield line
+
+    def checkpoint_files(self) -> list[Path]:
+        """Checkpoints, the oldest first."""
+        return sorted(path for path in self.checkpoints.glob("*.safetensors") if path.stem.isdigit())
+
+    def checkpoint_file(self, examples: int) -> Path:
+        """Where the checkpoint after so many examples goes."""
+        return self.checkpoints / f"{examples:010d}.safetensors"
+
+    def _locked(self) -> filelock.BaseFileLock:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.directory / ".lock")
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise RunError(
+                f"{self.directory} is in use by another process; wait for it or give another --dir"
+            ) from None
+        except OSError as error:
+            raise RunError(
+                f"{self.directory} can't be used ({error.strerror}); give another --dir"
+            ) from error
+        return lock
+
+    def _begin(self, config: Config) -> None:
+        if self.config_file.exists():
+            changed = differences(load_config(self.config_file), config, ignoring=MAY_CHANGE)
+            if changed:
+                listed = "; ".join(changed)
+                raise ConfigError(
+                    f"{self.directory} was begun under another config ({listed}); "
+                    "resume it with its own, or start a new run"
+                )
+        elif any(path.name != ".lock" for path in self.directory.iterdir()):
+            raise RunError(f"{self.directory} holds other files and no run; give an empty or new --dir")
+        for folder in (self.samples, self.checkpoints):
+            folder.mkdir(exist_ok=True)
+        config.save(self.config_file)
+        self._note_environment(config)
+
+    def _note_environment(self, config: Config) -> None:
+        path = self.directory / "environment.json"
+        sessions = []
+        if path.exists():
+            sessions = json.loads(path.read_text(encoding="utf-8")).get("sessions", [])
+        write_text(path, json.dumps({"sessions": [*sessions, environment(config.device)]}, indent=2) + "\n")
+
+
+def environment(device: str) -> dict[str, Any]:
+    """What a result depends on beside the config: versions, machine, commit, command."""
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "evenodds": __version__,
+        "git_commit": git_commit(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": device_name(torch.device(resolve_device(device))),
+    }
+
+
+def git_commit() -> str | None:
+    """The commit of the source tree this runs from, None where it is installed without one."""
+    folder = Path(__file__).parent
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None if found.returncode == 0 else None
+
+
+def processor() -> str:
+    """The processor's name as the system gives it."""
+    try:
+        names = re.findall(
+            r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE
+        )
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def resolve_device(device: str) -> str:
+    """`auto` is the first accelerator, else the CPU.
+
+    Raises:
+        ConfigError: no such device on this machine.
+    """
+    if device == "auto":
+        found = torch.accelerator.current_accelerator(check_available=True)
+        return found.type if found else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ConfigError(
+            f"device {device!r} is not to be had on this machine; set device=auto or cpu"
+        ) from None
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """What to call it in a report."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def new_run_directory(base: Path, recipe: str) -> Path:
+    """base/00000-recipe, or the next free number; made at once, so that two processes never share one."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", recipe)
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        taken = [int(path.name[:5]) for path in base.iterdir() if re.match(r"\d{5}-", path.name)]
+        number = max(taken, default=-1) + 1
+        while True:
+            directory = base / f"{number:05d}-{name}"
+            try:
+                directory.mkdir()
+            except FileExistsError:
+                number += 1
+                continue
+            return directory
+    except OSError as error:
+        raise RunError(f"{base} can't hold runs ({error.strerror}); give another --dir") from error

@@ -1,0 +1,161 @@
+"""A trained generator, ready to use: seeds and labels in, samples out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from . import __version__
+from .build import build_generator, build_prior
+from .checkpoint import load_tensors, save_tensors
+from .config import Config
+from .data.dataset import Array, Dataset
+from .errors import ConfigError, RunError
+from .latents import Prior
+
+CHUNK = 64  # a sample must not depend on how many others are drawn: every forward pass has this many rows
+
+
+@dataclass
+class Sampler:
+    """Draws from a generator; seed n gives the same sample alone or among others.
+
+    Args:
+        generator: `(z, y) -> x`, in evaluation mode.
+        prior: noise prior.
+        sample_shape: of one sample.
+        value_range: (low, high) of the samples, or None where they have no fixed range.
+        class_names: names in label order; empty for an unconditional generator.
+        facts: everything else that the generator file says of itself.
+    """
+
+    generator: nn.Module
+    prior: Prior
+    sample_shape: tuple[int, ...]
+    value_range: tuple[float, float] | None = None
+    class_names: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.generator = self.generator.eval()
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "cpu") -> Sampler:
+        """From a generator file, or from a run directory.
+
+        Raises:
+            RunError: nothing there, damaged, or not a generator file.
+        """
+        path = Path(path)
+        if path.is_dir():
+            if not (path / "generator.safetensors").is_file():
+                raise RunError(
+                    f"{path} holds no generator.safetensors; give a run that has saved its generator"
+                )
+            path = path / "generator.safetensors"
+        tensors, facts = load_tensors(path, "generator")
+        prior = build_prior(facts["prior"])
+        names = tuple(facts["class_names"]) if facts["conditional"] else ()
+        shape = tuple(facts["sample_shape"])
+        generator = build_generator(
+            facts["generator"], latent_dim=prior.dim, sample_shape=shape, classes=len(names)
+        )
+        try:
+            generator.load_state_dict(tensors)
+        except RuntimeError:
+            raise RunError(f"{path} does not fit its own description; use another copy") from None
+        value_range = tuple(facts["value_range"]) if facts["value_range"] else None
+        return cls(generator.to(device), prior, shape, value_range, names, facts)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator is."""
+        return next(self.generator.parameters()).device
+
+    def __call__(self, seeds: Sequence[int] | range, labels: Sequence[int] | None = None) -> Array:
+        """Samples of these seeds, float32 (N, *sample_shape) in `value_range`.
+
+        Args:
+            seeds: one per sample, 0 … 2^63 − 1.
+            labels: one per sample; by default the classes in turn, seed mod K.
+
+        Raises:
+            ConfigError: a seed or label out of range, labels for an unconditional generator, or not as many
+                labels as seeds.
+        """
+        labels = self._checked(seeds, labels)
+        parts = [
+            self._chunk(seeds[i : i + CHUNK], labels[i : i + CHUNK]) for i in range(0, len(seeds), CHUNK)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, *self.sample_shape), np.float32)
+
+    def images(self, seeds: Sequence[int] | range, labels: Sequence[int] | None = None) -> Array:
+        """The same as uint8: 0 … 255 over `value_range`; float32 samples as they are where there is no range."""
+        samples = self(seeds, labels)
+        return samples if self.value_range is None else as_uint8(samples, self.value_range)
+
+    def save(self, path: Path) -> None:
+        """One safetensors file that `load` rebuilds this sampler from."""
+        facts = {key: value for key, value in self.facts.items() if key not in ("format", "kind", "sha256")}
+        save_tensors(path, self.generator.state_dict(), facts, "generator")
+
+    @torch.inference_mode()
+    def _chunk(self, seeds: Sequence[int] | range, labels: Sequence[int]) -> Array:
+        z = self.latents(seeds)
+        rows = torch.zeros(CHUNK, self.prior.dim).index_copy_(0, torch.arange(len(z)), z)
+        y = torch.zeros(CHUNK, dtype=torch.int64)
+        y[: len(labels)] = torch.tensor(labels, dtype=torch.int64)
+        x: Tensor = self.generator(rows.to(self.device), y.to(self.device) if self.class_names else None)
+        return x[: len(z)].float().cpu().numpy()
+
+    def latents(self, seeds: Sequence[int] | range) -> Tensor:
+        """z of these seeds, (N, L), each from its own random generator."""
+        return torch.cat([self.prior(1, torch.Generator().manual_seed(int(seed))) for seed in seeds])
+
+    def _checked(self, seeds: Sequence[int] | range, labels: Sequence[int] | None) -> Sequence[int]:
+        classes = len(self.class_names)
+        if any(not 0 <= seed < 2**63 for seed in seeds):
+            raise ConfigError("a seed is a whole number from 0 to 2^63 − 1; give such seeds")
+        if labels is None:
+            return [seed % classes for seed in seeds] if classes else [0] * len(seeds)
+        if not classes:
+            raise ConfigError("this generator knows no classes; leave the labels out")
+        if len(labels) != len(seeds):
+            raise ConfigError(f"{len(labels)} labels for {len(seeds)} seeds; give one label per seed")
+        if any(not 0 <= label < classes for label in labels):
+            raise ConfigError(f"a label is a whole number from 0 to {classes - 1}; give such labels")
+        return labels
+
+
+def sampler_of(
+    generator: nn.Module, config: Config, dataset: Dataset, *, examples: int, metrics: dict[str, Any]
+) -> Sampler:
+    """The sampler of a generator under training, with all that its file will say of it."""
+    prior = build_prior(config.prior)
+    facts = {
+        "generator": config.generator.network,
+        "prior": config.prior,
+        "sample_shape": list(dataset.sample_shape),
+        "value_range": dataset.value_range,
+        "conditional": config.conditional,
+        "class_names": list(dataset.class_names),
+        "recipe": config.recipe,
+        "data": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+        "examples": examples,
+        "metrics": metrics,
+        "evenodds": __version__,
+    }
+    names = dataset.class_names if config.conditional else ()
+    return Sampler(generator, prior, dataset.sample_shape, dataset.value_range, names, facts)
+
+
+def as_uint8(x: Array, value_range: tuple[float, float]) -> Array:
+    """Values in (low, high) to 0 … 255, rounded; what lies outside is clipped."""
+    low, high = value_range
+    return np.clip(np.rint((x - low) * (255 / (high - low))), 0, 255).astype(np.uint8)

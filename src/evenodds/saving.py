@@ -1,0 +1,138 @@
+"""What training writes while it goes on: records, pictures, measurements, checkpoints and the generator."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from .algorithm import GAN
+from .checkpoint import game_tensors, load_tensors, restore_game, save_tensors
+from .config import Config
+from .data.dataset import Dataset
+from .data.loader import Loader
+from .ema import EMA
+from .errors import RunError
+from .evaluation import evaluate, find_metric
+from .files import write_text
+from .report.pictures import draw_samples, save_picture
+from .run import Run
+from .sampling import Sampler, sampler_of
+from .tracking import TensorBoard
+
+REFERENCE_POINTS = 2_500  # real points behind the samples of a 2-D problem
+NEWEST_KEPT = 2  # checkpoints: the last, and the one before it in case the last is lost with the disk's cache
+
+
+class Saver:
+    """Writes into one run's directory; the averaged generator is the one that is drawn, measured and saved."""
+
+    def __init__(
+        self, config: Config, run: Run, dataset: Dataset, gan: GAN, ema: EMA, loader: Loader
+    ) -> None:
+        self._config, self._run, self._dataset = config, run, dataset
+        self._gan, self._ema, self._loader = gan, ema, loader
+        self._best: dict[str, Any] | None = None
+        self._measured: dict[str, Any] = {}
+        self._board: TensorBoard | None = None
+        if config.metrics:
+            find_metric(config.metrics[0])
+
+    def restore(self) -> float:
+        """Put the last checkpoint back, if there is one; the seconds trained until then."""
+        files = self._run.checkpoint_files()
+        if not files:
+            self._run.forget_after(-1)
+            return 0.0
+        try:
+            tensors, facts = load_tensors(files[-1], "checkpoint")
+        except RunError as error:
+            before = f"or delete it to go on from {files[-2].name}" if len(files) > 1 else "or start anew"
+            raise RunError(f"{error}, {before}") from None
+        restore_game(tensors, self._gan, self._ema, files[-1])
+        self._gan.iteration, self._loader.position = facts["iteration"], facts["position"]
+        self._best, self._measured = facts["best"], facts["measured"]
+        self._run.forget_after(facts["examples"])
+        return float(facts["seconds"])
+
+    def record(self, line: dict[str, Any]) -> None:
+        """One line of metrics.jsonl, and the same for TensorBoard."""
+        self._run.record(line)
+        self._tensorboard().scalars(line["examples"], line)
+
+    def picture(self, examples: int) -> None:
+        """The fixed latents' samples, drawn as they are now."""
+        config, dataset = self._config, self._dataset
+        samples = self._sampler(examples)(range(config.sample_count))
+        image = draw_samples(
+            samples,
+            value_range=dataset.value_range,
+            title=f"{config.recipe} · {examples:,} examples seen",
+            reference=dataset.train.x[:REFERENCE_POINTS] if samples.ndim == 2 else None,
+        )
+        save_picture(image, self._run.samples / f"{examples:010d}.png")
+        self._tensorboard().picture(examples, np.asarray(image.convert("RGB")))
+
+    def measure(self, examples: int, seconds: float) -> dict[str, Any]:
+        """Every metric on validation data; the best by the first one is kept."""
+        line: dict[str, Any] = {}
+        sampler = self._sampler(examples)
+        results = evaluate(sampler, self._dataset, self._config.metrics, split="validation", reference=False)
+        for result in results:
+            line[f"metric/{result.name}"] = result.value
+            if result.standard_error is not None:
+                line[f"metric/{result.name}/standard_error"] = result.standard_error
+            self._measured[result.name] = {"value": result.value, "protocol": result.protocol}
+        first, value = results[0].name, results[0].value
+        sign = 1 if find_metric(first)[0].higher_is_better else -1
+        if self._best is None or sign * value > sign * self._best["value"]:
+            self._best = {"metric": first, "value": value, "examples": examples}
+            self._save_checkpoint("best", examples, seconds)
+            self._sampler(examples).save(self._run.directory / "generator-best.safetensors")
+            write_text(self._run.checkpoints / "best.json", json.dumps(self._best) + "\n")
+        return line
+
+    def checkpoint(self, examples: int, seconds: float) -> None:
+        """The last checkpoint, and the generator to use; then older ones are pruned."""
+        self._save_checkpoint(f"{examples:010d}", examples, seconds)
+        self._sampler(examples).save(self._run.generator_file)
+        keep = self._config.keep_every
+        for path in self._run.checkpoint_files()[:-NEWEST_KEPT]:
+            seen = int(path.stem)
+            per_iteration = self._config.batch_size * self._config.critic_steps
+            if not (keep and seen // keep != (seen - per_iteration) // keep):
+                path.unlink()
+
+    def advice(self) -> str:
+        """What to do after training broke down."""
+        files = self._run.checkpoint_files()
+        kept = f"the last good checkpoint is {files[-1]}" if files else "no checkpoint had been saved yet"
+        return f"{kept}; start a new run with a smaller learning rate or with --set penalties.r1.weight=1"
+
+    def close(self) -> None:
+        """Flush what is buffered."""
+        if self._board:
+            self._board.close()
+
+    def _save_checkpoint(self, name: str, examples: int, seconds: float) -> None:
+        facts = {
+            "examples": examples,
+            "iteration": self._gan.iteration,
+            "position": self._loader.position,
+            "seconds": seconds,
+            "best": self._best,
+            "measured": self._measured,
+        }
+        path = self._run.checkpoints / f"{name}.safetensors"
+        save_tensors(path, game_tensors(self._gan, self._ema), facts, "checkpoint")
+
+    def _sampler(self, examples: int) -> Sampler:
+        return sampler_of(
+            self._ema.generator, self._config, self._dataset, examples=examples, metrics=self._measured
+        )
+
+    def _tensorboard(self) -> TensorBoard:
+        if self._board is None:
+            self._board = TensorBoard(self._run.directory / "tensorboard")
+        return self._board
