@@ -46,6 +46,7 @@ def test_images_get_a_channel_axis_and_labels_are_int64(tmp_path):
         (b"", "two zero bytes"),
         (b"\x89PNG rest", "two zero bytes"),
         (b"\0\0\x0d\x01\0\0\0\x01\0\0\0\0", "float32"),
+        (b"\0\0\x09\x01\0\0\0\x01\0", "int8"),
         (b"\0\0\x77\x01\0\0\0\x01\0", "unknown type"),
         (b"\0\0\x08\x03\0\0\0\x01", "middle of its IDX header"),
         (b"\0\0\x08\x00", "no values"),

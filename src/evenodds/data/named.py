@@ -184,12 +184,7 @@ def fetch(
     """
     table = files if files is not None else _known(name).files
     target = folder if folder is not None else cache_folder() / name
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{target} can't be made ({error.strerror}); set EVENODDS_CACHE to a folder"
-        ) from error
+    _make(target)
     for file, remote in table.items():
         path = target / file
         if path.is_file() and _sha256(path) == remote.sha256:
@@ -203,6 +198,15 @@ def fetch(
                 progress(file, done, remote.bytes)
             _verify(remote, digest.hexdigest(), done)
     return target
+
+
+def _make(target: Path) -> None:
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{target} can't be made ({error.strerror}); set EVENODDS_CACHE to a folder"
+        ) from error
 
 
 def _verify(remote: RemoteFile, digest: str, done: int) -> None:

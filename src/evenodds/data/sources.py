@@ -93,10 +93,9 @@ def array(
     parts = named_parts(load_arrays(Path(path)), path)
     examples = {name: _examples(x, y, layout, _where(path, name)) for name, (x, y) in parts.items()}
     shapes = {name: x.shape[1:] for name, (x, _) in examples.items()}
-    types = {x.dtype for x, _ in examples.values()}
-    if len(set(shapes.values())) > 1 or len(types) > 1:
+    if len(set(shapes.values())) > 1 or len({x.dtype for x, _ in examples.values()}) > 1:
         raise DataError(f"the splits in {path} differ in shape or type ({shapes}); save them alike")
-    whole = examples["train"] if "train" in examples else examples["all"]
+    whole = examples.get("train") or examples["all"]
     train, held_out, last = _complete(whole, examples, validation=validation, test=test, seed=seed)
     return Dataset(
         name=Path(path).stem,
@@ -136,10 +135,7 @@ def idx(
         splits: tuple[Split, Split, Split | None]
         splits = Split(x[:cut], y[:cut]), Split(x[cut:], y[cut:]), Split(test_x, test_y)
     else:
-        images = load_idx_images(place)
-        beside = find_file(place.parent, place.name.replace("images-idx3", "labels-idx1"))
-        has_labels = beside is not None and beside.name != place.name
-        labels = load_idx_labels(beside, len(images)) if beside is not None and has_labels else None
+        images, labels = _images_and_labels(place)
         splits = shuffled_splits(images, labels, validation=validation, test=test, seed=seed)
     return Dataset(
         name=place.name.split(".")[0],
@@ -209,6 +205,14 @@ def _from_density(name: str, mixture: Mixture, seed: int) -> Dataset:
         source=name,
         density=mixture,
     )
+
+
+def _images_and_labels(path: Path) -> tuple[Array, Array | None]:
+    """The images of an IDX file, and the labels of the file beside it, if there is one."""
+    images = load_idx_images(path)
+    name = path.name.replace("images-idx3", "labels-idx1")
+    beside = find_file(path.parent, name) if name != path.name else None
+    return images, None if beside is None else load_idx_labels(beside, len(images))
 
 
 def _where(path: str, part: str) -> str:
