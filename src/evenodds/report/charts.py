@@ -41,10 +41,11 @@ class Series(NamedTuple):
 
 
 class Level(NamedTuple):
-    """A dashed line of the theory."""
+    """A dashed line of the theory; its text stands on it, or `below` it where a curve ends above."""
 
     y: float
     text: str
+    below: bool = False
 
 
 class Region(NamedTuple):
@@ -96,7 +97,9 @@ def losses(history: History, facts: Facts, limit: int) -> Chart:
     loss = facts.component("loss")
     unit = "loss [nats]" if loss in ("minimax", "non_saturating", "relativistic") else "loss"
     known = f"Dashed: the losses at even odds under {loss}." if levels else ""
-    return Chart("losses", "Losses of both players", known, unit, _limits(series, levels), series, levels)
+    limits = _limits(series, levels)
+    placed = _placed(levels, series, limits)
+    return Chart("losses", "Losses of both players", known, unit, limits, series, placed)
 
 
 def _loss_levels(facts: Facts) -> tuple[Level, ...]:
@@ -124,11 +127,11 @@ def odds(history: History, facts: Facts, limit: int) -> Chart:
     )
     regions = (
         Region(0.9, 1.0, "D wins: what it scores here, it takes to be real", "discriminator"),
-        Region(0.4, 0.6, "even odds: D can't tell", "even"),
+        Region(0.4, 0.6, "even odds (1/2): D can't tell", "even"),
         Region(0.0, 0.1, "D wins: what it scores here, it takes to be generated", "discriminator"),
     )
     note = "" if facts.is_probability else f"{_capital(NO_PROBABILITY)}."
-    levels = (Level(0.5, "1/2"),)
+    levels = (Level(0.5, ""),)
     title = "Who is winning: mean of D"
     return Chart("odds", title, note, "mean of D [0..1]", (0.0, 1.0), series, levels, regions)
 
@@ -144,7 +147,8 @@ def value(history: History, facts: Facts, limit: int) -> Chart:
         note = f"{_capital(NO_PROBABILITY)}; the bound on JSD holds all the same, but is loose."
     right = (0.5, LOG_4 / 2, "JSD is at least [nats]")
     title, limits = "Value of the game V(D,G)", _limits(series, levels)
-    return Chart("value", title, note, "V(D,G) [nats]", limits, series, levels, right=right)
+    placed = _placed(levels, series, limits)
+    return Chart("value", title, note, "V(D,G) [nats]", limits, series, placed, right=right)
 
 
 def metrics(history: History, limit: int) -> list[Chart]:
@@ -197,6 +201,20 @@ def _all(history: History, limit: int, *wanted: tuple[str, str, str]) -> tuple[S
     """A series for each (name, role, column) that has finite values."""
     found = [(name, role, history.curve(column)) for name, role, column in wanted]
     return tuple(series(name, role, curve, limit) for name, role, curve in found if len(curve.values))
+
+
+def _placed(levels: tuple[Level, ...], many: tuple[Series, ...], limits: Limits) -> tuple[Level, ...]:
+    """The levels, with their texts where fewer curves end."""
+    near = 0.1 * (limits[1] - limits[0])
+    ends = [float(value) for one in many for value in one.smooth[-max(1, len(one.smooth) // 4) :]]
+    above = [sum(0 < end - level.y < near for end in ends) for level in levels]
+    below = [sum(0 < level.y - end < near for end in ends) for level in levels]
+    # The lowest level has the axis right below it.
+    lowest = limits[0] + near
+    return tuple(
+        level._replace(below=one > other and level.y > lowest)
+        for level, one, other in zip(levels, above, below, strict=True)
+    )
 
 
 def _limits(many: tuple[Series, ...], levels: tuple[Level, ...]) -> Limits:

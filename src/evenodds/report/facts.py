@@ -43,8 +43,7 @@ class Facts(NamedTuple):
     def number(self, name: str) -> float | None:
         """A positive number of the configuration."""
         value = self.config.get(name)
-        usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 2**53
-        return float(value) if usable else None  # type: ignore[arg-type]
+        return float(value) if isinstance(value, int | float) and 0 < value < 2**53 else None
 
     @property
     def even_odds(self) -> tuple[float, float] | None:
@@ -54,7 +53,11 @@ class Facts(NamedTuple):
         options = dict(loss) if isinstance(loss, Mapping) else {}
         options.pop("name", None)
         scales = [options.pop(f"{player}_scale", 1.0) for player in ("discriminator", "generator")]
-        if known is None or options or not all(isinstance(scale, int | float) for scale in scales):
+        if (
+            known is None
+            or options
+            or not all(isinstance(one, int | float) and abs(one) < 1e9 for one in scales)
+        ):
             return None
         return known[0] * scales[0], known[1] * scales[1]
 

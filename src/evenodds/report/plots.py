@@ -91,17 +91,9 @@ def _name(figure: Figure, facts: Facts, hidden: int) -> None:
 
 def _draw(axes: Axes, chart: Chart) -> None:
     """One chart on its axes."""
-    for region in chart.regions:
-        axes.axhspan(region.low, region.high, color=COLOURS[region.role], alpha=0.10, linewidth=0)
-        axes.text(0.008, region.high - 0.012, region.text, transform=axes.get_yaxis_transform(),
-                  va="top", fontsize=9, color=COLOURS[region.role])  # fmt: skip
     for series in chart.series:
         _draw_series(axes, series)
-    for level in chart.levels:
-        axes.axhline(level.y, color="#495057", linestyle=(0, (6, 4)), linewidth=1)
-        axes.text(0.995, level.y, level.text, transform=axes.get_yaxis_transform(), ha="right", va="bottom",
-                  fontsize=9, color="#343a40", zorder=5,
-                  bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1})  # fmt: skip
+    _draw_theory(axes, chart)
     axes.set_title(one_line(chart.title, longest=90), loc="left", pad=24 if chart.note else 8)
     if chart.note:
         axes.text(0, 1.02, chart.note, transform=axes.transAxes, fontsize=9, color="#495057")
@@ -113,6 +105,24 @@ def _draw(axes: Axes, chart: Chart) -> None:
         factor, offset, label = chart.right
         axes.secondary_yaxis("right", functions=_line(factor, offset)).set_ylabel(label)
     _legend(axes, chart)
+
+
+def _draw_theory(axes: Axes, chart: Chart) -> None:
+    """Shaded regions named at the left, dashed levels named at the right."""
+    across = axes.get_yaxis_transform()
+    for region in chart.regions:
+        colour = COLOURS[region.role]
+        axes.axhspan(region.low, region.high, color=colour, alpha=0.10, linewidth=0)
+        axes.text(
+            0.008, region.high - 0.012, region.text, transform=across, va="top", fontsize=9, color=colour
+        )
+    behind = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1}
+    for level in chart.levels:
+        axes.axhline(level.y, color="#495057", linestyle=(0, (6, 4)), linewidth=1)
+        axes.text(
+            0.995, level.y, level.text, transform=across, ha="right", va="top" if level.below else "bottom",
+            fontsize=9, color="#343a40", zorder=5, bbox=behind,
+        )  # fmt: skip
 
 
 def _line(factor: float, offset: float) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
