@@ -71,7 +71,7 @@ class Session:
         return self.gan.iteration * self.per_iteration
 
 
-def training(config: Config, directory: str | Path) -> Iterator[Progress]:
+def training(config: Config, directory: str | Path, *, dataset: Dataset | None = None) -> Iterator[Progress]:
     """Train to `config.examples`, going on from the directory's last checkpoint if it has one.
 
     Leaving the loop early saves a checkpoint first.
@@ -79,6 +79,7 @@ def training(config: Config, directory: str | Path) -> Iterator[Progress]:
     Args:
         config: what to train.
         directory: the run's own.
+        dataset: examples already in memory, instead of what `config.data` names.
 
     Raises:
         ConfigError, DataError: what is asked for can't be built.
@@ -87,7 +88,8 @@ def training(config: Config, directory: str | Path) -> Iterator[Progress]:
     """
     use_threads(config)
     device = torch.device(resolve_device(config.device))
-    dataset: Dataset = build("data set", DATASETS, config.data)
+    if dataset is None:
+        dataset = build("data set", DATASETS, config.data)
     torch.manual_seed(config.seed)
     gan, rules = build_gan(config, dataset, device)
     loader = Loader(
