@@ -100,7 +100,7 @@ def caveat(facts: Facts, history: History) -> str:
         return ""
     when = f"From one record, at {latest[0]:,} examples, on data that D is not trained on."
     weak = "A lower bound: a weak D makes it small; being small does not show that the generator has won."
-    other = f"Here D is the {NO_PROBABILITY}; the bound holds all the same, but is loose."
+    other = f"Here D is only the {NO_PROBABILITY}; the bound holds all the same, but is loose."
     return " ".join([when, weak] if facts.is_probability else [when, weak, other])
 
 
