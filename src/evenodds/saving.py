@@ -36,6 +36,7 @@ class Saver:
         self._best: dict[str, Any] | None = None
         self._measured: dict[str, Any] = {}
         self._board: TensorBoard | None = None
+        self.saved_at = 0  # examples that the last checkpoint had seen
         if config.metrics:
             find_metric(config.metrics[0])
 
@@ -54,6 +55,7 @@ class Saver:
         self._gan.iteration, self._loader.position = facts["iteration"], facts["position"]
         self._best, self._measured = facts["best"], facts["measured"]
         self._run.forget_after(facts["examples"])
+        self.saved_at = facts["examples"]
         return float(facts["seconds"])
 
     def record(self, line: dict[str, Any]) -> None:
@@ -96,6 +98,7 @@ class Saver:
     def checkpoint(self, examples: int, seconds: float) -> None:
         """The last checkpoint, and the generator to use; then older ones are pruned."""
         self._save_checkpoint(f"{examples:010d}", examples, seconds)
+        self.saved_at = examples
         self._sampler(examples).save(self._run.generator_file)
         keep = self._config.keep_every
         for path in self._run.checkpoint_files()[:-NEWEST_KEPT]:

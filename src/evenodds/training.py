@@ -124,8 +124,8 @@ def _play(session: Session) -> Iterator[Progress]:
             session.recorder.add(stats)
             yield Progress(session.examples, stats, _save_what_is_due(session, before), session)
     except GeneratorExit:
-        if session.recorder.pending:
-            _save(session, report=True, checkpoint=True)
+        if session.examples > session.saver.saved_at:
+            _save(session, report=session.recorder.pending > 0, checkpoint=True)
         raise
     finally:
         session.saver.close()
@@ -150,8 +150,16 @@ def _save(
     session: Session, *, report: bool, measure: bool = False, picture: bool = False, checkpoint: bool = False
 ) -> dict[str, Any] | None:
     """A report comes first: it refuses weights that are no numbers, so that no checkpoint ever holds them."""
-    if not report:
-        return None
+    line = _report(session, measure) if report else None
+    if picture:
+        session.saver.picture(session.examples)
+    if checkpoint:
+        session.saver.checkpoint(session.examples, session.seconds)
+    return line
+
+
+def _report(session: Session, measure: bool) -> dict[str, Any]:
+    """One line of metrics.jsonl."""
     examples, saver = session.examples, session.saver
     try:
         line = session.recorder.report(examples, session.per_iteration)
@@ -162,10 +170,6 @@ def _save(
     if measure:
         line |= saver.measure(examples, session.seconds)
     saver.record(line)
-    if picture:
-        saver.picture(examples)
-    if checkpoint:
-        saver.checkpoint(examples, session.seconds)
     return line
 
 
