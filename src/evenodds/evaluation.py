@@ -52,6 +52,7 @@ class Evaluation:
 class Metric:
     """How a metric is measured: `measure(samples, dataset, split, with_reference)`."""
 
+    check: Callable[[Dataset], None]  # raises ConfigError for data that it can't be measured on
     measure: Callable[[Array, Dataset, str, bool], Evaluation]
     higher_is_better: bool
     samples: int  # where the name gives no count
@@ -70,11 +71,13 @@ def evaluate(
         reference: also measure real samples under the same protocol.
 
     Raises:
-        ConfigError: an unknown metric, or one that this data can't be measured by.
+        ConfigError: an unknown metric, one that this data can't be measured by, or samples and data of
+            different shapes or ranges.
     """
+    _check_alike(sampler, dataset)
     results = []
     for name in names:
-        metric, count = find_metric(name)
+        metric, count = check_metric(name, dataset)
         samples = sampler(range(count))
         result = metric.measure(samples, dataset, split, reference)
         results.append(result)
@@ -100,6 +103,27 @@ def find_metric(name: str) -> tuple[Metric, int]:
     return metric, count
 
 
+def check_metric(name: str, dataset: Dataset) -> tuple[Metric, int]:
+    """`find_metric`, refused where the metric can't be measured on that data.
+
+    Raises:
+        ConfigError: there is none of that name, or the data lacks what it needs.
+    """
+    metric, count = find_metric(name)
+    metric.check(dataset)
+    return metric, count
+
+
+def _check_alike(sampler: Sampler, dataset: Dataset) -> None:
+    """Without this, values in [0, 1] would be compared with values in [−1, 1] and give a plausible number."""
+    if sampler.sample_shape != dataset.sample_shape:
+        shapes = f"samples of shape {sampler.sample_shape}, {dataset.name} examples of {dataset.sample_shape}"
+        raise ConfigError(f"the generator makes {shapes}; measure it on the data it was trained on")
+    if sampler.value_range != dataset.value_range:
+        ranges = f"values in {sampler.value_range}, {dataset.name} has {dataset.value_range}"
+        raise ConfigError(f"the generator makes {ranges}; open the data with the generator's value_range")
+
+
 def count_name(count: int) -> str:
     """10000 -> 10k, 2500 -> 2500."""
     return f"{count // 1000}k" if count % 1000 == 0 else str(count)
@@ -115,10 +139,6 @@ def unit_interval(x: Array, value_range: tuple[float, float] | None) -> Array:
 
 def measure_parzen(samples: Array, dataset: Dataset, split: str, with_reference: bool) -> Evaluation:
     """Parzen-window log-likelihood, the number of the 2014 paper's Table 1."""
-    if dataset.value_range is None:
-        raise ConfigError(
-            f"metric 'parzen' needs values of a known range, and {dataset.name} has none; use another"
-        )
     validation = unit_interval(dataset.validation.x[:SIGMA_EXAMPLES], dataset.value_range)
     scored = (
         validation if split == "validation" else unit_interval(dataset.split(split).x, dataset.value_range)
@@ -151,10 +171,7 @@ def measure_parzen(samples: Array, dataset: Dataset, split: str, with_reference:
 
 def measure_modes(samples: Array, dataset: Dataset, split: str, with_reference: bool) -> Evaluation:
     """Modes captured of a known mixture, with the share of high-quality samples."""
-    if dataset.density is None:
-        raise ConfigError(
-            f"metric 'modes' needs a mixture of known modes, and {dataset.name} is none; use another"
-        )
+    assert dataset.density is not None  # by needs_modes
     result = mode_coverage(torch.from_numpy(samples), dataset.density.modes, dataset.density.std)
     return Evaluation(
         name=f"modes{count_name(len(samples))}",
@@ -170,7 +187,23 @@ def measure_modes(samples: Array, dataset: Dataset, split: str, with_reference: 
     )
 
 
+def needs_range(dataset: Dataset) -> None:
+    """The 2014 protocol is one for values in [0, 1]."""
+    if dataset.value_range is None:
+        raise ConfigError(
+            f"metric 'parzen' needs values of a known range, and {dataset.name} has none; use another metric"
+        )
+
+
+def needs_modes(dataset: Dataset) -> None:
+    """Only a mixture has modes to count."""
+    if dataset.density is None:
+        raise ConfigError(
+            f"metric 'modes' needs a mixture of known modes, and {dataset.name} is none; use another metric"
+        )
+
+
 METRICS: dict[str, Metric] = {
-    "parzen": Metric(measure_parzen, higher_is_better=True, samples=10_000),
-    "modes": Metric(measure_modes, higher_is_better=True, samples=2_500),
+    "parzen": Metric(needs_range, measure_parzen, higher_is_better=True, samples=10_000),
+    "modes": Metric(needs_modes, measure_modes, higher_is_better=True, samples=2_500),
 }
