@@ -206,19 +206,27 @@ def device_name(device: torch.device) -> str:
 
 
 def new_run_directory(base: Path, recipe: str) -> Path:
-    """base/00000-recipe, or the next free number; made at once, so that two processes never share one."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", recipe)
+    """base/00000-recipe, or the next free number; made at once, so that two processes never share one.
+
+    Raises:
+        RunError: `base` can't hold it.
+    """
     try:
         base.mkdir(parents=True, exist_ok=True)
-        taken = [int(path.name[:5]) for path in base.iterdir() if re.match(r"\d{5}-", path.name)]
-        number = max(taken, default=-1) + 1
         while True:
-            directory = base / f"{number:05d}-{name}"
+            directory = next_run_directory(base, recipe)
             try:
                 directory.mkdir()
             except FileExistsError:
-                number += 1
-                continue
+                continue  # another process was faster
             return directory
     except OSError as error:
         raise RunError(f"{base} can't hold runs ({error.strerror}); give another --dir") from error
+
+
+def next_run_directory(base: Path, recipe: str) -> Path:
+    """What `new_run_directory` would make now."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", recipe)
+    names = [path.name for path in base.iterdir()] if base.is_dir() else []
+    taken = [int(found[:5]) for found in names if re.match(r"\d{5}-", found)]
+    return base / f"{max(taken, default=-1) + 1:05d}-{name}"

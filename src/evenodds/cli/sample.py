@@ -1,0 +1,182 @@
+"""`evenodds sample`"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from ..errors import ConfigError, RunError, suggest
+from .seeds import parse_seeds
+
+if TYPE_CHECKING:
+    from ..sampling import Sampler
+
+ARRAYS = (".npy", ".npz")
+
+
+def sample(
+    source: Path,
+    /,
+    *,
+    out: Path,
+    seeds: str = "0-63",
+    grid: Annotated[bool, Parameter(negative=())] = False,
+    class_: Annotated[str | None, Parameter(name="--class")] = None,
+    generator: Literal["last", "best"] = "last",
+    force: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Draw samples from a trained generator; the same seed always gives the same sample.
+
+    Args:
+        source: a run directory or a generator file.
+        out: a folder (one file per seed), a .png (with --grid, or for one seed), or an .npy or .npz file, in
+            which images are 0 to 255.
+        seeds: a list such as 0,3,5-9.
+        grid: draw all samples in one picture.
+        class_: name or number of the class to draw; all classes in turn if left out.
+        generator: of a run: the last one, or the best by its first metric.
+        force: overwrite what is there.
+    """
+    chosen = parse_seeds(seeds)
+    files = _files(out, chosen, grid)
+    _refuse_overwriting(out, files, force)
+    from .opening import open_generator
+
+    sampler = open_generator(source, generator)
+    labels = None if class_ is None else [_label(sampler, class_)] * len(chosen)
+    if out.suffix in ARRAYS:
+        _write_arrays(out, chosen, sampler.images(chosen, labels), labels)
+    elif grid:
+        _write_grid(out, sampler, chosen, seeds, labels)
+    else:
+        _write_each(sampler, out, files, chosen, labels)
+    what = "1 sample" if len(chosen) == 1 else f"{len(chosen):,} samples"
+    print(f"{what} written to {out}")
+    return 0
+
+
+def _files(out: Path, seeds: Sequence[int], grid: bool) -> list[Path]:
+    """What will be written, without the ending where it depends on the generator.
+
+    Raises:
+        ConfigError: what is asked for doesn't go together.
+    """
+    if grid and out.suffix != ".png":
+        raise ConfigError(f"--grid draws one picture, and --out {out} names none; give a name ending in .png")
+    if out.suffix == ".png" and len(seeds) > 1 and not grid:
+        raise ConfigError(f"--out {out} is one picture for {len(seeds)} seeds; add --grid, or give a folder")
+    if out.suffix in (".png", *ARRAYS):
+        return [out]
+    if out.suffix:
+        raise ConfigError(
+            f"--out {out} has an ending that can't be written; use .png, .npy, .npz or a folder"
+        )
+    return [out / f"seed{seed:04d}" for seed in dict.fromkeys(seeds)]
+
+
+def _refuse_overwriting(out: Path, files: Sequence[Path], force: bool) -> None:
+    """Say before any work is done that it could not be kept.
+
+    Raises:
+        RunError: a file is in the way, or the folder to write in is missing.
+    """
+    if not out.parent.is_dir():
+        raise RunError(f"{out.parent} does not exist; make that folder first or change --out")
+    if files != [out] and out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file where a folder is to go; give another --out")
+    if files == [out] and out.is_dir():
+        raise RunError(f"{out} is a folder where a file is to go; give another --out")
+    endings = ("",) if files == [out] else (".png", ".npy")
+    there = [file for file in (f.with_name(f.name + end) for f in files for end in endings) if file.exists()]
+    if there and not force:
+        raise RunError(f"{there[0]} exists already; add --force to overwrite it or change --out")
+
+
+def _label(sampler: Sampler, argument: str) -> int:
+    """The label of a class given by name or number.
+
+    Raises:
+        ConfigError: there is no such class.
+    """
+    names = sampler.class_names
+    if not names:
+        raise ConfigError("this generator was trained without classes; leave out --class")
+    if argument in names:
+        return names.index(argument)
+    if argument.isdecimal() and int(argument) < len(names):
+        return int(argument)
+    raise ConfigError(f"there is no class {argument!r}{suggest(argument, names)}")
+
+
+def _write_arrays(out: Path, seeds: Sequence[int], x: Any, labels: Sequence[int] | None) -> None:
+    """All samples in one file that --data can read; .npz also holds the seeds."""
+    import numpy as np
+
+    from ..files import replacing
+
+    with replacing(out) as temporary, open(temporary, "wb") as file:
+        if out.suffix == ".npy":
+            np.save(file, x, allow_pickle=False)
+        elif labels is None:
+            np.savez(file, x=x, seeds=np.asarray(seeds, np.int64))
+        else:
+            np.savez(file, x=x, y=np.asarray(labels, np.int64), seeds=np.asarray(seeds, np.int64))
+
+
+def _write_grid(
+    out: Path, sampler: Sampler, seeds: Sequence[int], text: str, labels: Sequence[int] | None
+) -> None:
+    """One picture, titled with where it is from; classes are written below their samples."""
+    from ..report.pictures import draw_samples, save_picture
+
+    names = sampler.class_names
+    drawn = labels or [seed % len(names) for seed in seeds] if names else None
+    image = draw_samples(
+        sampler(seeds, labels),
+        value_range=sampler.value_range,
+        title=f"{sampler.facts.get('recipe', 'samples')} · seeds {text}",
+        labels=[names[label] for label in drawn] if drawn else None,
+    )
+    save_picture(image, out)
+
+
+def _write_each(
+    sampler: Sampler, out: Path, files: Sequence[Path], seeds: Sequence[int], labels: Sequence[int] | None
+) -> None:
+    """One file per seed: .png for images, .npy for vectors and for images of unusual channels."""
+    import numpy as np
+    from PIL import Image
+
+    from ..files import write_with
+    from ..report.pictures import save_picture
+
+    if files != [out]:
+        out.mkdir(exist_ok=True)
+    drawable = len(sampler.sample_shape) == 3 and sampler.sample_shape[0] in (1, 3, 4) and sampler.value_range
+    if files == [out] and not drawable:
+        raise ConfigError(f"these samples are no images; give --out a name ending in .npy instead of {out}")
+    unique = list(dict.fromkeys(seeds))
+    samples = sampler.images(unique, labels and labels[: len(unique)])
+    for file, x in zip(files, samples, strict=True):
+        if drawable:
+            pixels = np.moveaxis(x, 0, -1)  # (H, W, C)
+            save_picture(
+                Image.fromarray(pixels.squeeze(-1) if len(x) == 1 else pixels), _ending(file, ".png")
+            )
+        else:
+            write_with(_ending(file, ".npy"), lambda path, x=x: _save_npy(path, x))  # type: ignore[misc]
+
+
+def _ending(file: Path, suffix: str) -> Path:
+    return file if file.suffix == suffix else file.with_name(file.name + suffix)
+
+
+def _save_npy(path: Path, x: Any) -> None:
+    """Through an open file: numpy would add .npy to the temporary name."""
+    import numpy as np
+
+    with open(path, "wb") as file:
+        np.save(file, x, allow_pickle=False)

@@ -1,0 +1,103 @@
+"""From the arguments of `evenodds train` to a configuration and a run directory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..config import Config, config_from, load_config, override
+from ..errors import ConfigError, RunError
+from ..recipes import recipe as packaged
+
+DEFAULT_RECIPE = "gan-digits"
+KEEP_THEIR_RANGE = ("digits", "mnist", "fashion_mnist", "idx")  # data sets whose values are always bytes
+
+
+def base_config(recipe: str | None, run: Path | None) -> Config:
+    """What --data and --set start from: a recipe, a YAML file, or the config of the run that is resumed.
+
+    Raises:
+        ConfigError: no such recipe, or a file that is no configuration.
+    """
+    if recipe is None and run is not None:
+        return load_config(run / "config.yaml")
+    if recipe is not None and recipe.endswith((".yaml", ".yml")):
+        return load_config(Path(recipe))
+    return packaged(recipe or DEFAULT_RECIPE)
+
+
+def settled(
+    base: Config, *, data: str | None, assignments: Sequence[str], shorthands: dict[str, Any]
+) -> Config:
+    """`base` with --data, then --set, then the shorthands such as --examples applied.
+
+    Raises:
+        ConfigError: a setting that doesn't exist, or a value it can't have.
+        DataError: `data` is neither a name nor a readable path.
+    """
+    values = base.model_dump(mode="json")
+    if data is not None:
+        values["data"] = _source(data, values["data"])
+    values = override(values, tuple(assignments))
+    values |= {name: value for name, value in shorthands.items() if value is not None}
+    return config_from(values, "these settings")
+
+
+def run_to_resume(directory: Path) -> Path:
+    """`directory` if it is a run, else the newest run in it.
+
+    Raises:
+        RunError: there is none.
+    """
+    if (directory / "config.yaml").is_file():
+        return directory
+    runs = sorted(path.parent for path in directory.glob("*/config.yaml"))
+    numbered = [run for run in runs if re.match(r"\d{5}-", run.name)]
+    if not numbered:
+        raise RunError(f"{directory} holds no run to resume; give the run's own folder as --dir")
+    return numbered[-1]
+
+
+def refuse_run_as_base(directory: Path) -> None:
+    """A new run is never put inside another one.
+
+    Raises:
+        ConfigError: `directory` is a run.
+    """
+    if (directory / "config.yaml").is_file():
+        raise ConfigError(f"{directory} is a run; add --resume to go on with it, or give another --dir")
+
+
+def examples_seen(run: Path) -> int:
+    """By the last checkpoint of a run; 0 where there is none."""
+    names = [path.stem for path in (run / "checkpoints").glob("*.safetensors")]
+    return max((int(name) for name in names if name.isdigit()), default=0)
+
+
+def refuse_shorter(run: Path, config: Config) -> None:
+    """A run that has been trained further than it is now asked to be.
+
+    Raises:
+        ConfigError: it has.
+    """
+    seen = examples_seen(run)
+    if config.examples < seen and config.examples < load_config(run / "config.yaml").examples:
+        raise ConfigError(
+            f"{run} has already seen {seen:,} examples, more than the {config.examples:,} asked for; "
+            "give a larger --examples"
+        )
+
+
+def _source(argument: str, before: dict[str, Any]) -> dict[str, Any]:
+    """The component for --data, in the range that the recipe's generator was made for."""
+    from ..data.sources import source_for
+
+    source: dict[str, Any] = dict(source_for(argument))
+    if "path" in source:
+        # so that the run can be resumed and evaluated from another folder
+        source["path"] = str(Path(source["path"]).resolve())
+    if "value_range" in before and source["name"] in KEEP_THEIR_RANGE:
+        source["value_range"] = before["value_range"]
+    return source

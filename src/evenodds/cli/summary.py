@@ -1,0 +1,54 @@
+"""What a run has made, with sizes, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..config import Config
+from ..data.dataset import Dataset
+from .text import columns, command, duration, size
+
+
+def made(run: Path, written: Mapping[str, Path]) -> list[tuple[str, str, str]]:
+    """(what, path, size) of everything worth looking at in a run directory."""
+    pictures = sorted(path for path in (run / "samples").glob("*.png") if path.stem.isdigit())
+    plots = [path for name, path in written.items() if name not in ("movie", "report")]
+    found = [("samples", pictures[-1])] if pictures else []
+    found += [(name, written[name]) for name in ("movie", "report") if name in written]
+    found += [("plot", path) for path in plots]
+    for name, what in (("generator", "generator"), ("generator-best", "best generator")):
+        found.append((what, run / f"{name}.safetensors"))
+    rows = [(what, str(path), size(path.stat().st_size)) for what, path in found if path.is_file()]
+    checkpoints = list((run / "checkpoints").glob("*.safetensors"))
+    if checkpoints:
+        total = size(sum(path.stat().st_size for path in checkpoints))
+        count = f"{len(checkpoints)} checkpoint" + ("s" if checkpoints[1:] else "")
+        rows.append((count, str(run / "checkpoints"), total))
+    return rows
+
+
+def next_commands(run: Path, config: Config, dataset: Dataset) -> list[tuple[str, str]]:
+    """(what for, command) to copy."""
+    metric = "modes" if dataset.density is not None else "parzen10k" if dataset.value_range else None
+    rows = [("sample", command("sample", run, "--seeds", "0-63", "--grid", "--out", "samples.png"))]
+    if metric:
+        rows.append(("measure", command("evaluate", run, "--metrics", metric)))
+    rows.append(("draw again", command("report", run)))
+    longer = str(2 * config.examples)
+    rows.append(("train longer", command("train", "--resume", "--dir", run, "--examples", longer)))
+    return rows
+
+
+def summary(
+    run: Path, config: Config, dataset: Dataset, written: Mapping[str, Path], *, seconds: float
+) -> str:
+    """What was trained in how long, everything made, and the next commands."""
+    return "\n".join(
+        [
+            f"{config.recipe}: {duration(seconds)} of training. Made:",
+            columns(made(run, written)),
+            "Next:",
+            columns(next_commands(run, config, dataset)),
+        ]
+    )

@@ -1,0 +1,75 @@
+"""Numbers as a reader likes them, and lines on the terminal."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import shutil
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+
+def duration(seconds: float) -> str:
+    """3.2 s, 42 s, 1 min 20 s, 2 h 5 min, 3 d 4 h."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    at = next(index for index, (_, size) in enumerate(units) if whole >= size)
+    (large, size), (small, part) = units[at], units[at + 1]
+    rest = whole % size // part
+    return f"{whole // size} {large}" + (f" {rest} {small}" if rest else "")
+
+
+def size(count: float) -> str:
+    """Bytes as 812 bytes, 48 kB, 1.2 MB or 3.4 GB."""
+    for unit, bytes_ in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= bytes_:
+            value = count / bytes_
+            return f"{value:.1f} {unit}" if value < 10 else f"{value:,.0f} {unit}"
+    return f"{count:.0f} bytes"
+
+
+def rate(value: float) -> str:
+    """Per second, to two digits: 5,900/s."""
+    if not math.isfinite(value) or value <= 0:
+        return "…/s"
+    digits = 1 - math.floor(math.log10(value))
+    return f"{round(value, digits):,.{max(digits, 0)}f}/s"
+
+
+def signed(value: float, digits: int) -> str:
+    """With a real minus sign."""
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def shape(sizes: Sequence[int]) -> str:
+    """1 × 8 × 8."""
+    return " × ".join(str(size) for size in sizes)
+
+
+def command(*words: str | Path) -> str:
+    """A command to copy into a shell."""
+    return shlex.join(["evenodds", *(str(word) for word in words)])
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """`text` within the terminal's width, 100 at most, every line indented."""
+    width = min(shutil.get_terminal_size((80, 24)).columns, 100)
+    return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False)
+
+
+def columns(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
+    """Rows as aligned columns, the last of them as long as it likes."""
+    table = [list(row) for row in rows]
+    widths = (
+        [max((len(row[i]) for row in table), default=0) for i in range(len(table[0]) - 1)] if table else []
+    )
+    lines = (
+        indent + "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=False)] + row[-1:])
+        for row in table
+    )
+    return "\n".join(line.rstrip() for line in lines)
