@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,12 +16,14 @@ from .errors import RunError
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on leaving, flush it to disk and rename it over `path`.
 
-    Whatever goes wrong, also a full disk or a kill, the previous file stays as it was.
+    Whatever goes wrong, also a full disk or a kill, the previous file stays as it was.  Only a kill leaves
+    the temporary file behind, see `remove_stale`.
 
     Raises:
         RunError: the disk is full or the folder can't be written to.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # not the process id: two threads, or two containers that share a folder, may have the same
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
         with open(temporary, "rb+") as file:
@@ -46,9 +50,20 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
 
 
+def remove_stale(folder: Path, pattern: str = ".*") -> None:
+    """Delete the temporary files that killed processes left of files whose whole name matches `pattern`.
+
+    Only for a folder in which no other process can be writing such files now.
+    """
+    for path in folder.glob(".*.tmp"):
+        match = re.fullmatch(r"\.(.+)\.[0-9a-f]+\.tmp", path.name)
+        if match and re.fullmatch(pattern, match[1]):
+            path.unlink(missing_ok=True)
+
+
 def _flush_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut; Windows can't open folders, and needs no such call."""
-    with contextlib.suppress(PermissionError):
+    """Make the rename itself survive a power cut, where the system can do that to a folder at all."""
+    with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
