@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,12 +23,48 @@ def _component(value: object) -> object:
         return {"name": value}
     if isinstance(value, Mapping) and not isinstance(value.get("name"), str):
         raise ValueError("needs a name, as in {name: …, option: value}")
+    return _plain(value)
+
+
+def _plain(value: object) -> object:
+    """Options as YAML holds them, so that a saved config is read back equal."""
+    if isinstance(value, Mapping):
+        return {_plain_key(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"an option is {value}; give a finite number")
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise ValueError(f"an option is a {type(value).__name__}; give a number, a text, a list or a mapping")
+
+
+def _plain_key(key: object) -> str:
+    if not isinstance(key, str):
+        raise ValueError(f"an option is called {key!r}; give it a name")
+    return key
+
+
+def _no_switch(value: object) -> object:
+    if isinstance(value, bool):  # to Python, True is the number 1
+        raise ValueError("must be a number")
     return value
 
 
+def _every(value: object) -> object:
+    if value in ("epoch", "never") or (isinstance(_no_switch(value), (int, float)) and value > 0):  # type: ignore[operator]
+        return value
+    raise ValueError("must be a number of training examples above 0, or epoch, or never")
+
+
 Component = Annotated[dict[str, Any], BeforeValidator(_component)]  # {name: …, option: value, …}
-Every = Annotated[int, Field(gt=0)] | Literal["epoch", "never"]  # training examples
-Count = Annotated[int, Field(gt=0)]
+Options = Annotated[dict[str, Any], BeforeValidator(_plain)]
+Every = Annotated[int | Literal["epoch", "never"], BeforeValidator(_every)]  # training examples
+Count = Annotated[int, Field(gt=0), BeforeValidator(_no_switch)]
+
+NO_GRADIENT = frozenset({"weight_clip"})  # penalties that differentiate nothing
 
 
 class _Settings(BaseModel):
@@ -49,17 +88,19 @@ class Config(_Settings):
     discriminator: PlayerConfig
     prior: Component
     loss: Component
-    penalties: dict[str, dict[str, Any]] = Field(default_factory=dict)  # name -> options, weight and every
+    penalties: dict[str, Options] = Field(default_factory=dict)  # name -> options, weight and every
     packing: Count = 1  # examples that D judges together (PacGAN's m)
     critic_steps: Count = 1  # the paper's k
     simultaneous: bool = False  # both players move at once, as the code of 2014 did
     batch_size: Count
     micro_batch: Count | None = None  # examples per backward pass, for less memory
-    ema_half_life: Annotated[float, Field(ge=0)] = 0.0  # training examples; 0 samples the generator itself
+    ema_half_life: Annotated[float, Field(ge=0), BeforeValidator(_no_switch)] = (
+        0.0  # training examples; 0 samples the generator itself
+    )
     examples: Count  # how long to train
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32), BeforeValidator(_no_switch)] = 0
     device: str = "auto"
-    threads: Count | None = None  # CPU threads; None leaves the choice to PyTorch
+    threads: Annotated[Count, Field(le=1024)] | None = None  # CPU threads; None leaves the choice to PyTorch
     precision: Literal["float32", "bfloat16"] = "float32"
     report_every: Every = 10_000
     held_out: Count = 1_000  # validation examples on which V(D, G) is measured at every report
@@ -85,15 +126,50 @@ class Config(_Settings):
             raise ValueError(
                 "metrics are never measured: set metrics_every to a number of examples or 'epoch'"
             )
+        spoilt = sorted(self.penalties.keys() - NO_GRADIENT)
+        if spoilt and self.precision == "bfloat16":
+            # under autocast the gradient of a gradient is rounded to 8 bits twice
+            raise ValueError(
+                f"penalty {spoilt[0]!r} needs exact gradients: set precision=float32 or remove it"
+            )
         return self
 
     def save(self, path: Path) -> None:
-        """Write every setting as YAML."""
-        write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+        """Write every setting as YAML.
+
+        Raises:
+            RunError: the disk is full or the folder can't be written to.
+        """
+        text = yaml.dump(self.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+        write_text(path, text)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 1e-4 is a number, as everywhere else."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Its counterpart, which quotes a text "1e-4"."""
+
+
+_FLOAT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789"))
+# PyYAML raises whatever a conversion raises: ValueError for 2001-13-01, KeyError for !!bool 2, and so on
+_YAML_ERRORS = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+
+
+def _yaml(text: str) -> Any:
+    """What YAML text holds; the loader inherits from SafeLoader, so it makes nothing but plain data."""
+    return _copied(yaml.load(text, Loader=_Loader))
 
 
 def config_from(values: Mapping[str, Any], source: str = "the configuration") -> Config:
     """A checked Config.
+
+    Args:
+        values: setting -> value, as a YAML file holds them.
+        source: what to call it in a message.
 
     Raises:
         ConfigError: an unknown setting (the nearest one is named) or a value outside its range.
@@ -102,6 +178,8 @@ def config_from(values: Mapping[str, Any], source: str = "the configuration") ->
         return Config.model_validate(dict(values))
     except ValidationError as error:
         raise ConfigError(f"{source}: {_first_problem(error)}") from None
+    except RecursionError:
+        raise ConfigError(f"{source}: a value contains itself; write it out") from None
 
 
 def load_config(path: Path) -> Config:
@@ -111,9 +189,9 @@ def load_config(path: Path) -> Config:
         ConfigError: the file is missing, is no YAML mapping, or holds a wrong setting.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
+        values = _yaml(path.read_text(encoding="utf-8"))
+    except (OSError, *_YAML_ERRORS) as error:
+        reason = textwrap.shorten(str(error), 200)
         raise ConfigError(
             f"{path} could not be read as YAML ({reason}); give a config.yaml of a run"
         ) from None
@@ -128,7 +206,7 @@ def override(values: Mapping[str, Any], assignments: list[str] | tuple[str, ...]
     Raises:
         ConfigError: an assignment without "=", or a path through something that has no parts.
     """
-    result = _copied(values)
+    result: dict[str, Any] = _copied(values)
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         if not equals or not path.strip():
@@ -156,33 +234,31 @@ def _assign(values: dict[str, Any], keys: list[str], value: object, assignment: 
         if not isinstance(below, dict):
             raise ConfigError(f"--set {assignment!r}: {key!r} has no parts; write --set {key}=value")
         values = below
-    if last == "name" and values.get("name") != value:
+    if last == "name" and "name" in values and values["name"] != value:
         values.clear()  # another component: the options were the old one's
     values[last] = value
 
 
 def _parsed(text: str) -> object:
-    """YAML, but 1e-4 is a number as everywhere else, and a broken bracket is a string."""
-    if re.fullmatch(r"\s*[+-]?\d+(\.\d*)?[eE][+-]?\d+\s*", text):
-        return float(text)
+    """As YAML; what is none, such as a broken bracket, is a text."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return _yaml(text)
+    except _YAML_ERRORS:
         return text
 
 
 def _copied(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _copied(item) for key, item in value.items()}
-    return list(value) if isinstance(value, (list, tuple)) else value
+    return [_copied(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             flat |= _flat(value, f"{prefix}{key}.")
-        else:
+        else:  # an empty mapping counts: it may be a penalty whose options are all left at their defaults
             flat[prefix + key] = value
     return flat
 
@@ -204,6 +280,8 @@ def _first_problem(error: ValidationError) -> str:
         return f"unknown setting {path!r}{suggest(where[-1], fields)}"
     if problem["type"] == "missing":
         return f"setting {path!r} is missing; give it a value"
-    message = problem["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    return f"{path} = {problem['input']!r}: {message}" if path else message
+    if problem["type"] in ("model_type", "dict_type"):
+        return f"{path} must be a mapping, as in {{name: …, option: value}}, not {problem['input']!r:.80}"
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    message = message.replace("a valid tuple", "a list")
+    return f"{path} = {problem['input']!r:.80}: {message}" if path else message
