@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from .errors import ConfigError
 from .schedules import Schedule
 
 Rate = float | Schedule  # a number, or a function of the training examples seen
@@ -22,7 +24,16 @@ class OptimizerRule(Protocol):
         """A fresh optimizer of these weights."""
 
     def set_rates(self, optimizer: Optimizer, examples: int, previous: int) -> None:
-        """Set its numbers for the update after `examples`; the update before came after `previous`."""
+        """Set its numbers for the update after `examples`; the update before came after `previous`.
+
+        Args:
+            optimizer: that `optimizer` made.
+            examples: training examples seen before this update.
+            previous: training examples seen before the update before this one.
+
+        Raises:
+            ConfigError: a schedule has left its range.
+        """
 
 
 def at(rate: Rate, examples: int) -> float:
@@ -30,14 +41,32 @@ def at(rate: Rate, examples: int) -> float:
     return rate(examples) if callable(rate) else float(rate)
 
 
+def checked(name: str, rate: Rate, examples: int, below: float = math.inf) -> float:
+    """`at`, for a number that must be from 0 and below a bound.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    value = at(rate, examples)
+    if not 0 <= value < below:
+        bound = "" if below == math.inf else f" and below {below:g}"
+        found = f"{name} is {value:g} after {examples:,} examples and must be from 0{bound}"
+        raise ConfigError(f"{found}; change it or its schedule")
+    return value
+
+
 @dataclass(frozen=True, kw_only=True)
 class Adam:
-    """Adam, Kingma and Ba (2015), Algorithm 1; fused, which on a CPU is seven times as fast as the default."""
+    """Adam, Kingma and Ba (2015), Algorithm 1; fused, on a CPU seven times as fast as PyTorch's default."""
 
     learning_rate: Rate = 2e-4
     beta1: Rate = 0.5
     beta2: Rate = 0.999
     epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        checked("epsilon", self.epsilon, 0)
+        self._rates(0)
 
     def optimizer(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """torch.optim.Adam."""
@@ -45,17 +74,25 @@ class Adam:
 
     def set_rates(self, optimizer: Optimizer, examples: int, previous: int) -> None:
         """Learning rate and betas."""
+        rate, betas = self._rates(examples)
         for group in optimizer.param_groups:
-            group["lr"] = at(self.learning_rate, examples)
-            group["betas"] = (at(self.beta1, examples), at(self.beta2, examples))
+            group["lr"], group["betas"] = rate, betas
+
+    def _rates(self, examples: int) -> tuple[float, tuple[float, float]]:
+        betas = (checked("beta1", self.beta1, examples, 1), checked("beta2", self.beta2, examples, 1))
+        return checked("learning_rate", self.learning_rate, examples), betas
 
 
 @dataclass(frozen=True, kw_only=True)
 class SGD:
-    """v ← m·v − lr·g, w ← w + v: gradient descent with classical momentum (Polyak 1964), as in the 2014 code."""
+    """v ← m·v − lr·g, w ← w + v: gradient descent with momentum (Polyak 1964), as in the 2014 code."""
 
     learning_rate: Rate = 0.1
     momentum: Rate = 0.0
+
+    def __post_init__(self) -> None:
+        checked("learning_rate", self.learning_rate, 0)
+        checked("momentum", self.momentum, 0, 1)
 
     def optimizer(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """torch.optim.SGD."""
@@ -65,21 +102,28 @@ class SGD:
         """Learning rate and momentum.
 
         PyTorch keeps u = −v/lr, so that a changed rate would rescale the velocity; momentum times the ratio
-        of the rates undoes that exactly.
+        of the rates undoes that exactly (of several critic steps in one iteration, for the first).  Where the
+        rate is 0 the weights stand still, and the velocity is lost.
         """
-        rate = at(self.learning_rate, examples)
+        rate = checked("learning_rate", self.learning_rate, examples)
+        ratio = at(self.learning_rate, previous) / rate if rate else 0.0
         for group in optimizer.param_groups:
             group["lr"] = rate
-            group["momentum"] = at(self.momentum, examples) * at(self.learning_rate, previous) / rate
+            group["momentum"] = checked("momentum", self.momentum, examples, 1) * ratio
 
 
 @dataclass(frozen=True, kw_only=True)
 class RMSprop:
-    """RMSprop, Tieleman and Hinton (2012); the choice of Arjovsky et al. (2017) and Mescheder et al. (2018)."""
+    """RMSprop, Tieleman and Hinton (2012); used by Arjovsky et al. (2017) and Mescheder et al. (2018)."""
 
     learning_rate: Rate = 1e-4
     smoothing: float = 0.99
     epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        checked("learning_rate", self.learning_rate, 0)
+        checked("smoothing", self.smoothing, 0, 1)
+        checked("epsilon", self.epsilon, 0)
 
     def optimizer(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """torch.optim.RMSprop."""
@@ -88,7 +132,7 @@ class RMSprop:
     def set_rates(self, optimizer: Optimizer, examples: int, previous: int) -> None:
         """Learning rate."""
         for group in optimizer.param_groups:
-            group["lr"] = at(self.learning_rate, examples)
+            group["lr"] = checked("learning_rate", self.learning_rate, examples)
 
 
 OPTIMIZERS: dict[str, type[Adam] | type[SGD] | type[RMSprop]] = {"adam": Adam, "sgd": SGD, "rmsprop": RMSprop}
