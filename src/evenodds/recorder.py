@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -30,49 +31,71 @@ class Recorder:
 
     def __init__(self, gan: GAN, dataset: Dataset, *, held_out: int, conditional: bool, seed: int) -> None:
         self._gan, self._seed = gan, seed
-        self._device = next(gan.generator.parameters()).device
+        device = next(gan.generator.parameters()).device
         count = min(held_out, len(dataset.validation))
-        self._x = to_range(torch.from_numpy(dataset.validation.x[:count]), dataset.value_range).to(
-            self._device
-        )
-        labels = dataset.validation.y
-        self._y = (
-            torch.from_numpy(labels[:count]).to(self._device) if conditional and labels is not None else None
-        )
-        self._kept: list[Stats] = []
-        self._since = time.perf_counter()
+        x, y = dataset.validation.x[:count], dataset.validation.y
+        self._x = to_range(torch.from_numpy(x), dataset.value_range).to(device)
+        self._y = torch.from_numpy(y[:count]).to(device) if conditional and y is not None else None
+        self._kept: list[tuple[int, Stats]] = []  # with the number of the iteration, from 1
+        self._since = gan.iteration, time.perf_counter()
 
     def add(self, stats: Stats) -> None:
-        """Keep the result of one iteration."""
-        self._kept.append(stats)
+        """Keep the result of the iteration just done."""
+        self._kept.append((self._gan.iteration, stats))
 
-    @property
-    def pending(self) -> int:
-        """Iterations since the last report."""
-        return len(self._kept)
+    def pending(self) -> dict[str, Tensor]:
+        """All that was kept since the last report, for a checkpoint."""
+        return _joined(self._kept)
+
+    def restore(self, pending: Mapping[str, Tensor]) -> None:
+        """Go on from what `pending` returned, after the game has been put back."""
+        device = self._x.device
+        stats = {name: values.to(device) for name, values in pending.items()}
+        self._kept = [(self._gan.iteration, stats)] if stats else []
+        self._since = self._gan.iteration, time.perf_counter()
 
     def report(self, examples: int, examples_per_iteration: int) -> dict[str, Any]:
         """Means over the iterations since the last report, and V(D, G) on held-out data.
 
+        Args:
+            examples: training examples seen.
+            examples_per_iteration: that D sees.
+
         Raises:
             NonFiniteError: a loss, logit or weight is infinite or NaN; names the first and its iteration.
         """
-        kept, self._kept = self._kept, []
-        first = self._gan.iteration - len(kept)
-        self._refuse_non_finite(
-            kept, first, examples - len(kept) * examples_per_iteration, examples_per_iteration
-        )
-        joined = {name: torch.cat([stats[name] for stats in kept if name in stats]) for name in kept[-1]}
+        self.refuse_non_finite(examples_per_iteration)
+        joined, self._kept = _joined(self._kept), []
         line: dict[str, Any] = {"examples": examples, "iteration": self._gan.iteration}
         real, fake = joined.pop("logits/real"), joined.pop("logits/fake")
         line |= {name: float(values.mean()) for name, values in joined.items()}
         line |= {"d/real": float(real.sigmoid().mean()), "d/fake": float(fake.sigmoid().mean())}
         line["value/train"] = value(real, fake)
         line |= self._held_out(examples)
-        now = time.perf_counter()
-        line["rate"] = len(kept) * examples_per_iteration / (now - self._since)
-        self._since = now
+        (iteration, then), now = self._since, time.perf_counter()
+        line["rate"] = (self._gan.iteration - iteration) * examples_per_iteration / (now - then)
+        self._since = self._gan.iteration, now
         return line
+
+    def refuse_non_finite(self, examples_per_iteration: int) -> None:
+        """Stop at a loss, logit, penalty or weight that is no number.
+
+        Raises:
+            NonFiniteError: names the first, and its iteration where that is known.
+        """
+        weight = first_non_finite(weights(self._gan))
+        where = f"; the first weight that is no number: {weight}" if weight else ""
+        found = [(iteration, name, v) for iteration, stats in self._kept for name, v in stats.items()]
+        means = torch.stack([values.float().mean() for _, _, values in found]) if found else torch.empty(0)
+        bad = (~torch.isfinite(means)).nonzero().flatten()
+        if len(bad):
+            iteration, name, values = found[int(bad[0])]
+            raise NonFiniteError(
+                f"{name} became {float(values.float().mean())} at iteration {iteration} "
+                f"({iteration * examples_per_iteration:,} examples){where}"
+            )
+        if weight:
+            raise NonFiniteError(f"a weight stopped being a number by iteration {self._gan.iteration}{where}")
 
     @torch.no_grad()
     def _held_out(self, examples: int) -> dict[str, float]:
@@ -81,37 +104,40 @@ class Recorder:
         The latents come from a generator of their own: measuring must not change what training draws.
         """
         gan = self._gan
-        pack = len(self._x) - len(self._x) % getattr(gan.discriminator, "size", 1)
-        x, y = self._x[:pack], None if self._y is None else self._y[:pack]
+        count = len(self._x) - len(self._x) % getattr(gan.discriminator, "size", 1)
+        if not count:
+            return {}
+        x, y = self._x[:count], None if self._y is None else self._y[:count]
         random = torch.Generator().manual_seed(self._seed + examples)
-        training = gan.generator.training, gan.discriminator.training
-        gan.generator.eval(), gan.discriminator.eval()
-        fake = gan.generator(gan.prior(len(x), random).to(self._device), y)
-        logits = gan.discriminator(x, y).float(), gan.discriminator(fake, y).float()
-        gan.generator.train(training[0]), gan.discriminator.train(training[1])
-        means = {"d/held_out": float(logits[0].sigmoid().mean()), "value/held_out": value(*logits)}
-        return {name: mean for name, mean in means.items() if math.isfinite(mean)}
-
-    def _refuse_non_finite(self, kept: list[Stats], first: int, examples: int, per_iteration: int) -> None:
-        for name in kept[-1]:
-            means = torch.stack([stats[name].float().mean() for stats in kept if name in stats])
-            bad = (~torch.isfinite(means)).nonzero().flatten()
-            if len(bad):
-                step = int(bad[0]) + 1
-                raise NonFiniteError(
-                    f"{name} became {float(means[bad[0]])} at iteration {first + step} "
-                    f"({examples + step * per_iteration:,} examples){self._first_weight()}"
-                )
-        if self._first_weight():
-            raise NonFiniteError(
-                f"a weight stopped being a number by iteration {self._gan.iteration}{self._first_weight()}"
-            )
-
-    def _first_weight(self) -> str:
-        name = first_non_finite(weights(self._gan))
-        return f"; the first weight that is no number: {name}" if name else ""
+        players = (gan.generator, gan.discriminator)
+        training = [player.training for player in players]
+        for player in players:
+            player.eval()
+        fake = gan.generator(gan.prior(count, random).to(x.device), y)
+        real_logits, fake_logits = gan.discriminator(x, y), gan.discriminator(fake, y)
+        for player, mode in zip(players, training, strict=True):
+            player.train(mode)
+        line = {
+            "d/held_out": float(real_logits.sigmoid().mean()),
+            "value/held_out": value(real_logits, fake_logits),
+        }
+        for name, mean in line.items():
+            if not math.isfinite(mean):
+                raise NonFiniteError(f"{name} is {mean} at iteration {gan.iteration}")
+        return line
 
 
 def value(real: Tensor, fake: Tensor) -> float:
-    """V(D, G) = E log D(x) + E log(1 − D(G(z))) in nats, Goodfellow et al. (2014), Eq. 1."""
+    """V(D, G) = E log D(x) + E log(1 − D(G(z))) in nats, Goodfellow et al. (2014), Eq. 1.
+
+    Args:
+        real: (N,) logits of real examples.
+        fake: (M,) logits of generated ones.
+    """
     return float(logsigmoid(real).mean() + logsigmoid(-fake).mean())
+
+
+def _joined(kept: list[tuple[int, Stats]]) -> dict[str, Tensor]:
+    """Every name that any iteration has (a lazy penalty is not in all), float32: bfloat16 has 3 digits."""
+    names = dict.fromkeys(name for _, stats in kept for name in stats)
+    return {name: torch.cat([stats[name] for _, stats in kept if name in stats]).float() for name in names}

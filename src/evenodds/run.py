@@ -19,9 +19,10 @@ import torch
 from . import __version__
 from .config import Config, differences, load_config
 from .errors import ConfigError, RunError
-from .files import write_text
+from .files import remove_stale, write_text
 
 MAY_CHANGE = frozenset({"examples", "threads"})  # a longer run, or another number of cores, is the same run
+WRITTEN = r"config\.yaml|environment\.json|metrics\.jsonl|generator(-best)?\.safetensors"  # by a run alone
 
 
 class Run:
@@ -61,7 +62,11 @@ class Run:
         self._lock.release()
 
     def record(self, line: Mapping[str, Any]) -> None:
-        """Append one JSON object to metrics.jsonl, in a single write."""
+        """Append one JSON object to metrics.jsonl, in a single write.
+
+        Raises:
+            RunError: the disk is full or the file can't be written to.
+        """
         text = json.dumps(line) + "\n"
         try:
             with self.metrics_file.open("a", encoding="utf-8") as file:
@@ -72,7 +77,11 @@ class Run:
             ) from error
 
     def forget_after(self, examples: int) -> None:
-        """Drop what was recorded after the checkpoint that training goes on from, and a line cut short."""
+        """Drop what was recorded after the checkpoint that training goes on from, and a line cut short.
+
+        Args:
+            examples: training examples that the checkpoint had seen; -1 for none, to drop everything.
+        """
         kept = [line for line in self.lines() if line.get("examples", 0) <= examples]
         write_text(self.metrics_file, "".join(json.dumps(line) + "\n" for line in kept))
         for picture in self.samples.glob("*.png"):
@@ -83,7 +92,7 @@ class Run:
         """What metrics.jsonl holds; a line that a kill cut short is passed over."""
         if not self.metrics_file.exists():
             return
-        for text in self.metrics_file.read_text(encoding="utf-8").splitlines():
+        for text in self.metrics_file.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 line = json.loads(text)
             except ValueError:
@@ -102,6 +111,7 @@ class Run:
     def _locked(self) -> filelock.BaseFileLock:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
+            self._refuse_foreign()  # before the lock: not even that is put among someone else's files
             lock = filelock.FileLock(self.directory / ".lock")
             lock.acquire(timeout=0)
         except filelock.Timeout:
@@ -123,19 +133,29 @@ class Run:
                     f"{self.directory} was begun under another config ({listed}); "
                     "resume it with its own, or start a new run"
                 )
-        elif any(path.name != ".lock" for path in self.directory.iterdir()):
-            raise RunError(f"{self.directory} holds other files and no run; give an empty or new --dir")
+        config.save(self.config_file)  # first of all: a folder with anything else and no config is no run
+        remove_stale(self.directory, WRITTEN)
         for folder in (self.samples, self.checkpoints):
             folder.mkdir(exist_ok=True)
-        config.save(self.config_file)
+            remove_stale(folder)
         self._note_environment(config)
+
+    def _refuse_foreign(self) -> None:
+        ours = re.compile(r"\.(lock|config\.yaml\..*\.tmp)")  # of a run that begins now, or was killed then
+        others = [path for path in self.directory.iterdir() if not ours.fullmatch(path.name)]
+        if others and not self.config_file.exists():
+            raise RunError(f"{self.directory} holds other files and no run; give an empty or new --dir")
 
     def _note_environment(self, config: Config) -> None:
         path = self.directory / "environment.json"
-        sessions = []
-        if path.exists():
-            sessions = json.loads(path.read_text(encoding="utf-8")).get("sessions", [])
-        write_text(path, json.dumps({"sessions": [*sessions, environment(config.device)]}, indent=2) + "\n")
+        try:
+            sessions = json.loads(path.read_text(encoding="utf-8"))["sessions"] if path.exists() else []
+            text = json.dumps({"sessions": [*sessions, environment(config.device)]}, indent=2)
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise RunError(
+                f"{path} is damaged ({error}); delete it, training does not depend on it"
+            ) from None
+        write_text(path, text + "\n")
 
 
 def environment(device: str) -> dict[str, Any]:
@@ -192,7 +212,7 @@ def resolve_device(device: str) -> str:
         found = torch.accelerator.current_accelerator(check_available=True)
         return found.type if found else "cpu"
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # a device without values, such as meta, is none to train on
     except (RuntimeError, AssertionError, NotImplementedError):
         raise ConfigError(
             f"device {device!r} is not to be had on this machine; set device=auto or cpu"
@@ -227,6 +247,6 @@ def new_run_directory(base: Path, recipe: str) -> Path:
 def next_run_directory(base: Path, recipe: str) -> Path:
     """What `new_run_directory` would make now."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", recipe)
-    names = [path.name for path in base.iterdir()] if base.is_dir() else []
-    taken = [int(found[:5]) for found in names if re.match(r"\d{5}-", found)]
+    others = [path.name for path in base.iterdir()] if base.is_dir() else []
+    taken = [int(found[1]) for found in (re.match(r"(\d{5,})-", other) for other in others) if found]
     return base / f"{max(taken, default=-1) + 1:05d}-{name}"

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .algorithm import GAN
-from .checkpoint import game_tensors, load_tensors, restore_game, save_tensors
+from .checkpoint import below, game_tensors, load_tensors, restore_game, save_tensors
 from .config import Config
 from .data.dataset import Dataset
 from .data.loader import Loader
+from .drawing import draw_samples, save_picture
 from .ema import EMA
-from .errors import RunError
+from .errors import NonFiniteError, RunError
 from .evaluation import evaluate, find_metric
 from .files import write_text
-from .report.pictures import draw_samples, save_picture
+from .recorder import Recorder
 from .run import Run
 from .sampling import Sampler, sampler_of
 from .tracking import TensorBoard
@@ -26,22 +29,46 @@ NEWEST_KEPT = 2  # checkpoints: the last, and the one before it in case the last
 
 
 class Saver:
-    """Writes into one run's directory; the averaged generator is the one that is drawn, measured and saved."""
+    """Writes into one run's directory; the averaged generator is the one that is drawn, measured and saved.
+
+    Args:
+        config: of the run.
+        run: its directory, open.
+        dataset: that it trains on.
+        gan: the game.
+        ema: the average of its generator.
+        loader: that it draws its batches from.
+        recorder: that was given the result of every iteration.
+    """
 
     def __init__(
-        self, config: Config, run: Run, dataset: Dataset, gan: GAN, ema: EMA, loader: Loader
+        self,
+        config: Config,
+        run: Run,
+        dataset: Dataset,
+        gan: GAN,
+        ema: EMA,
+        loader: Loader,
+        recorder: Recorder,
     ) -> None:
         self._config, self._run, self._dataset = config, run, dataset
-        self._gan, self._ema, self._loader = gan, ema, loader
+        self._gan, self._ema, self._loader, self._recorder = gan, ema, loader, recorder
+        self._per_iteration = config.batch_size * config.critic_steps
+        self._saved = 0  # training examples that the last checkpoint had seen
         self._best: dict[str, Any] | None = None
         self._measured: dict[str, Any] = {}
         self._board: TensorBoard | None = None
-        self.saved_at = 0  # examples that the last checkpoint had seen
-        if config.metrics:
-            find_metric(config.metrics[0])
+
+    @property
+    def _examples(self) -> int:
+        return self._gan.iteration * self._per_iteration
 
     def restore(self) -> float:
-        """Put the last checkpoint back, if there is one; the seconds trained until then."""
+        """Put the last checkpoint back, if there is one; the seconds trained until then.
+
+        Raises:
+            RunError: it is damaged or belongs to other networks.
+        """
         files = self._run.checkpoint_files()
         if not files:
             self._run.forget_after(-1)
@@ -54,9 +81,51 @@ class Saver:
         restore_game(tensors, self._gan, self._ema, files[-1])
         self._gan.iteration, self._loader.position = facts["iteration"], facts["position"]
         self._best, self._measured = facts["best"], facts["measured"]
+        self._recorder.restore(below(tensors, "pending"))
         self._run.forget_after(facts["examples"])
-        self.saved_at = facts["examples"]
+        self._saved = facts["examples"]
         return float(facts["seconds"])
+
+    def save_due(self, before: int, seconds: float) -> dict[str, Any] | None:
+        """Report, measure, draw and save whatever became due; the report, if there was one.
+
+        Args:
+            before: training examples seen before this iteration.
+            seconds: trained so far.
+
+        Raises:
+            NonFiniteError: a loss or weight is no number; nothing of that was saved.
+            RunError: something can't be written.
+        """
+        config, examples = self._config, self._examples
+
+        def due(every: int | str) -> bool:
+            size = len(self._dataset.train) if every == "epoch" else every
+            over = examples >= config.examples
+            return over or (isinstance(size, int) and before // size != examples // size)
+
+        measure = bool(config.metrics) and due(config.metrics_every)
+        picture, checkpoint = due(config.samples_every), due(config.checkpoint_every)
+        # nothing is drawn, measured or saved without a report: it is what refuses weights that are no numbers
+        report = due(config.report_every) or measure or picture or checkpoint
+        line = self._report(measure, seconds) if report else None
+        if picture:
+            self.picture(examples)
+        if checkpoint:
+            self.checkpoint(examples, seconds)
+        return line
+
+    def save_unsaved(self, seconds: float) -> None:
+        """A checkpoint of what the last one has not seen; the unfinished report goes into it.
+
+        Raises:
+            NonFiniteError: a loss or weight is no number; nothing was saved.
+            RunError: something can't be written.
+        """
+        if self._examples > self._saved:
+            with self._advising():
+                self._recorder.refuse_non_finite(self._per_iteration)
+            self.checkpoint(self._examples, seconds)
 
     def record(self, line: dict[str, Any]) -> None:
         """One line of metrics.jsonl, and the same for TensorBoard."""
@@ -96,16 +165,18 @@ class Saver:
         return line
 
     def checkpoint(self, examples: int, seconds: float) -> None:
-        """The last checkpoint, and the generator to use; then older ones are pruned."""
-        self._save_checkpoint(f"{examples:010d}", examples, seconds)
-        self.saved_at = examples
+        """The generator to use and the last checkpoint; then older ones are pruned.
+
+        In this order: a run killed in between goes on from the checkpoint before and writes both again.
+        """
         self._sampler(examples).save(self._run.generator_file)
+        self._save_checkpoint(f"{examples:010d}", examples, seconds)
+        self._saved = examples
         keep = self._config.keep_every
         for path in self._run.checkpoint_files()[:-NEWEST_KEPT]:
             seen = int(path.stem)
-            per_iteration = self._config.batch_size * self._config.critic_steps
-            if not (keep and seen // keep != (seen - per_iteration) // keep):
-                path.unlink()
+            if not (keep and seen // keep != (seen - self._per_iteration) // keep):
+                path.unlink(missing_ok=True)
 
     def advice(self) -> str:
         """What to do after training broke down."""
@@ -128,7 +199,29 @@ class Saver:
             "measured": self._measured,
         }
         path = self._run.checkpoints / f"{name}.safetensors"
-        save_tensors(path, game_tensors(self._gan, self._ema), facts, "checkpoint")
+        tensors = game_tensors(self._gan, self._ema)
+        tensors |= {f"pending/{key}": values for key, values in self._recorder.pending().items()}
+        save_tensors(path, tensors, facts, "checkpoint")
+
+    def _report(self, measure: bool, seconds: float) -> dict[str, Any]:
+        """One line of metrics.jsonl, written."""
+        with self._advising():
+            line = self._recorder.report(self._examples, self._per_iteration)
+        line["seconds"] = seconds
+        players = (self._gan.discriminator_optimizer, self._gan.generator_optimizer)
+        for name, optimizer in zip(("discriminator", "generator"), players, strict=True):
+            line[f"learning_rate/{name}"] = float(optimizer.param_groups[0]["lr"])
+        if measure:
+            line |= self.measure(self._examples, seconds)
+        self.record(line)
+        return line
+
+    @contextlib.contextmanager
+    def _advising(self) -> Iterator[None]:
+        try:
+            yield
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{error}; {self.advice()}") from None
 
     def _sampler(self, examples: int) -> Sampler:
         return sampler_of(
@@ -137,5 +230,5 @@ class Saver:
 
     def _tensorboard(self) -> TensorBoard:
         if self._board is None:
-            self._board = TensorBoard(self._run.directory / "tensorboard")
+            self._board = TensorBoard(self._run.directory / "tensorboard", seen=self._saved)
         return self._board

@@ -24,7 +24,7 @@ from .data.dataset import Dataset
 from .data.loader import Loader
 from .data.sources import DATASETS
 from .ema import EMA
-from .errors import NonFiniteError
+from .evaluation import check_metric
 from .optimizers import OptimizerRule
 from .recorder import Recorder
 from .run import Run, resolve_device
@@ -99,8 +99,10 @@ def training(config: Config, directory: str | Path, *, dataset: Dataset | None =
         gan, dataset, held_out=config.held_out, conditional=config.conditional, seed=config.seed
     )
     ema = EMA(gan.generator, config.ema_half_life)
-    with Run(Path(directory), config) as run:
-        saver = Saver(config, run, dataset, gan, ema, loader)
+    for name in config.metrics:
+        check_metric(name, dataset)
+    with Run(Path(directory), config) as run:  # from here on things are written
+        saver = Saver(config, run, dataset, gan, ema, loader, recorder)
         session = Session(config, run, dataset, gan, rules, ema, loader, recorder, saver)
         session.started = time.perf_counter() - saver.restore()
         yield from _play(session)
@@ -122,59 +124,10 @@ def _play(session: Session) -> Iterator[Progress]:
                 stats = train_step(gan, session.loader)
             session.ema.update(gan.generator, session.per_iteration)
             session.recorder.add(stats)
-            yield Progress(session.examples, stats, _save_what_is_due(session, before), session)
+            report = session.saver.save_due(before, session.seconds)
+            yield Progress(session.examples, stats, report, session)
     except GeneratorExit:
-        if session.examples > session.saver.saved_at:
-            _save(session, report=session.recorder.pending > 0, checkpoint=True)
+        session.saver.save_unsaved(session.seconds)
         raise
     finally:
         session.saver.close()
-
-
-def _save_what_is_due(session: Session, before: int) -> dict[str, Any] | None:
-    """Report, measure, draw and save whatever became due since `before` examples; the report if there was one."""
-    config, examples = session.config, session.examples
-    last = examples >= config.examples
-
-    def due(every: int | str) -> bool:
-        size = len(session.dataset.train) if every == "epoch" else every
-        return last or (isinstance(size, int) and before // size != examples // size)
-
-    measure = bool(config.metrics) and due(config.metrics_every)
-    picture, checkpoint = due(config.samples_every), due(config.checkpoint_every)
-    report = due(config.report_every) or measure or picture or checkpoint
-    return _save(session, report=report, measure=measure, picture=picture, checkpoint=checkpoint)
-
-
-def _save(
-    session: Session, *, report: bool, measure: bool = False, picture: bool = False, checkpoint: bool = False
-) -> dict[str, Any] | None:
-    """A report comes first: it refuses weights that are no numbers, so that no checkpoint ever holds them."""
-    line = _report(session, measure) if report else None
-    if picture:
-        session.saver.picture(session.examples)
-    if checkpoint:
-        session.saver.checkpoint(session.examples, session.seconds)
-    return line
-
-
-def _report(session: Session, measure: bool) -> dict[str, Any]:
-    """One line of metrics.jsonl."""
-    examples, saver = session.examples, session.saver
-    try:
-        line = session.recorder.report(examples, session.per_iteration)
-    except NonFiniteError as error:
-        raise NonFiniteError(f"{error}; {saver.advice()}") from None
-    line["seconds"] = session.seconds
-    line |= {f"learning_rate/{name}": rate for name, rate in _rates(session.gan).items()}
-    if measure:
-        line |= saver.measure(examples, session.seconds)
-    saver.record(line)
-    return line
-
-
-def _rates(gan: GAN) -> dict[str, float]:
-    return {
-        "discriminator": float(gan.discriminator_optimizer.param_groups[0]["lr"]),
-        "generator": float(gan.generator_optimizer.param_groups[0]["lr"]),
-    }
