@@ -1,4 +1,4 @@
-"""Measuring a generator: named metrics, each with its protocol, its sample count and what perfect samples score."""
+"""Measuring a generator: metrics by name, each with its protocol, sample count and the perfect score."""
 
 from __future__ import annotations
 
@@ -161,8 +161,8 @@ def measure_parzen(samples: Array, dataset: Dataset, split: str, with_reference:
         value=result.mean,
         standard_error=result.standard_error,
         unit="nats",
-        protocol=f"{len(samples):,} samples; sigma {result.sigma:.4f}, chosen on {len(validation):,} validation "
-        f"examples; mean over {result.test_examples:,} {split} examples ± standard error over them",
+        protocol=f"{len(samples):,} samples; sigma {result.sigma:.4f}, chosen on {len(validation):,} "
+        f"validation examples; mean over {result.test_examples:,} {split} examples ± its standard error",
         reference=reference,
         warning=parzen_window.describe(),
         details={"sigma": result.sigma, "validation": result.validation_mean},
