@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from evenodds.report.pictures import draw_samples, save_picture
+from evenodds.drawing import draw_samples, save_picture
 
 CONFIG: dict[str, Any] = {
     "recipe": "digits",

@@ -23,10 +23,10 @@ def sample(
     *,
     out: Path,
     seeds: str = "0-63",
-    grid: Annotated[bool, Parameter(negative=())] = False,
+    grid: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     class_: Annotated[str | None, Parameter(name="--class")] = None,
     generator: Literal["last", "best"] = "last",
-    force: Annotated[bool, Parameter(negative=())] = False,
+    force: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
     """Draw samples from a trained generator; the same seed always gives the same sample.
 
@@ -130,7 +130,7 @@ def _write_grid(
     out: Path, sampler: Sampler, seeds: Sequence[int], text: str, labels: Sequence[int] | None
 ) -> None:
     """One picture, titled with where it is from; classes are written below their samples."""
-    from ..report.pictures import draw_samples, save_picture
+    from ..drawing import draw_samples, save_picture
 
     names = sampler.class_names
     drawn = labels or [seed % len(names) for seed in seeds] if names else None
@@ -150,8 +150,8 @@ def _write_each(
     import numpy as np
     from PIL import Image
 
+    from ..drawing import save_picture
     from ..files import write_with
-    from ..report.pictures import save_picture
 
     if files != [out]:
         out.mkdir(exist_ok=True)

@@ -5,6 +5,4 @@ from .history import History as History
 from .history import read_history as read_history
 from .html import write_report as write_report
 from .movie import write_movie as write_movie
-from .pictures import draw_samples as draw_samples
-from .pictures import save_picture as save_picture
 from .plots import write_plots as write_plots

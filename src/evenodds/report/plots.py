@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..drawing.canvas import one_line
 from ..errors import RunError
 from ..files import write_with
-from .canvas import one_line
 from .charts import Chart, Series, charts
 from .facts import Facts, read_facts
 from .history import read_history

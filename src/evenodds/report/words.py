@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .canvas import one_line
+from ..drawing.canvas import one_line
 from .facts import LOG_2, LOG_4, NO_PROBABILITY, Facts, implied_jsd
 from .history import History
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evenodds.drawing.canvas import CAPTION_HEIGHT, DATA, SAMPLES, fitted, ticks
+from evenodds.drawing.samples import GAP, draw_samples, save_picture, to_rgb
 from evenodds.errors import DataError
-from evenodds.report.canvas import CAPTION_HEIGHT, DATA, SAMPLES, fitted, ticks
-from evenodds.report.pictures import GAP, draw_samples, save_picture, to_rgb
 
 RNG = np.random.default_rng(0)
 
