@@ -14,10 +14,11 @@ from PIL import features
 
 from . import __version__
 from .algorithm import train_step
-from .build import build, build_gan
+from .build import build_gan
+from .components import build
 from .config import Config
 from .data.loader import Loader
-from .data.named import NAMED, cache_folder, find_folder
+from .data.named import NAMED, find_folder
 from .data.sources import DATASETS
 from .errors import DataError
 from .recipes import recipe
@@ -53,6 +54,7 @@ def examine() -> tuple[list[tuple[str, str]], list[str]]:
         ("evenodds", f"{__version__}, Python {platform.python_version()}, {platform.platform()}"),
         ("packages", _versions()),
         ("processor", f"{processor()}, {usable_cores()} of {os.cpu_count()} cores usable"),
+        ("load", _load()),
         ("device", device_name(torch.device(resolve_device("auto")))),
         ("memory", "unknown" if memory is None else f"{memory / 1e9:.1f} GB"),
         ("free disk here", f"{free / 1e9:.1f} GB"),
@@ -137,6 +139,15 @@ def _speeds(config: Config) -> list[tuple[str, str]]:
     return rows
 
 
+def _load() -> str:
+    """What else keeps the processor busy: a speed measured beside it says little."""
+    if not hasattr(os, "getloadavg"):
+        return "unknown"
+    busy = os.getloadavg()[0]
+    much = "; other programs are slowing this machine down" if busy > usable_cores() / 2 else ""
+    return f"{busy:.1f} processes over the last minute{much}"
+
+
 def _versions() -> str:
     found = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
     return ", ".join(found)
@@ -147,7 +158,4 @@ def _place(name: str) -> tuple[str, str]:
     try:
         return str(find_folder(name)), ""
     except DataError as error:
-        looked = [str(cache_folder() / name)]
-        root = os.environ.get("EVENODDS_DATA")
-        looked += [str(Path(root) / NAMED[name].folders[0])] if root else []
-        return f"not found; looked in {' and '.join(looked)}", f"{error} (only needed to train on it)"
+        return "not on this machine", f"only to train on {name}: {error}"

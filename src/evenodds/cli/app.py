@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cyclopts import App
 
 from .. import __version__
-from .data import app as data_app
+from .data import data_app
 from .doctor import doctor
 from .evaluate import evaluate
 from .recipes import recipes
@@ -19,8 +21,11 @@ app = App(
     help="Train generative adversarial nets and see who is winning.\n\nStart with: evenodds train",
     result_action="return_value",
 )
-for verb in (train, sample, evaluate, report, recipes):
-    app.command(verb)
+# in the order in which they are needed
+VERBS: tuple[Callable[..., int], ...] = (train, sample, evaluate, report, recipes, doctor)
+for position, verb in enumerate(VERBS):
+    app.command(verb, sort_key=position)
 app.command(data_app)
-app.command(doctor)
 app.register_install_completion_command()
+for option in ("--help", "--version", "--install-completion"):
+    app[option].group = "Options"

@@ -8,12 +8,14 @@ from cyclopts import App
 from rich.console import Console
 
 from .display import is_live, status
-from .text import columns, shape, size, wrapped
+from .text import listed, shape, size, wrapped
 
-app = App(name="data", help="Check, describe or download a data set.", result_action="return_value")
+data_app = App(
+    name="data", help="Check, describe or download a data set.", result_action="return_value", sort_key=10
+)
 
 
-@app.command
+@data_app.command
 def check(source: str, /) -> int:
     """Look for what would spoil training: damaged files, duplicates, splits that overlap, rare classes.
 
@@ -38,7 +40,7 @@ def check(source: str, /) -> int:
     return 2 if errors else 0
 
 
-@app.command
+@data_app.command
 def info(source: str, /) -> int:
     """Say what is in a data set.
 
@@ -60,13 +62,13 @@ def info(source: str, /) -> int:
         ("in memory", size(facts["bytes"])),
         ("fingerprint", facts["fingerprint"]),
     ]
-    print(columns(rows, ""))
+    print(listed(rows))
     for name, split in facts["splits"].items():
         print(wrapped(f"{name}: {_split(split)}"))
     return 0
 
 
-@app.command
+@data_app.command
 def fetch(name: str, /) -> int:
     """Download mnist or fashion_mnist and verify it; files that are there already are kept.
 
@@ -102,7 +104,8 @@ def _split(facts: dict[str, Any]) -> str:
     )
     counts = facts.get("per_class")
     if counts:
-        text += f"; {min(counts):,} to {max(counts):,} of each class"
+        span = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
+        text += f"; {span} of each class"
     return text
 
 

@@ -8,7 +8,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,6 +18,10 @@ from rich.text import Text
 
 from .text import duration, rate, signed
 
+if TYPE_CHECKING:
+    from ..config import Config
+
+PROBABILITIES = ("minimax", "non_saturating")  # the losses under which D's output is trained to be one
 EVEN_ODDS = -math.log(4)  # V(D, G) where D(x) = 1/2 everywhere: Goodfellow et al. (2014), Theorem 1
 REFRESH_S = 0.25  # the live display: often enough to look alive, too seldom to cost anything
 LINE_S = 5.0  # plain lines are at least this far apart
@@ -159,10 +163,18 @@ class Dashboard:
         return Group(bar, *(Text(line) for line in lines if line))
 
 
-def display(console: Console, examples: int, total: int, *, probabilities: bool) -> Display:
-    """The live display on a terminal, plain lines in a pipe, a log or continuous integration."""
+def display(console: Console, examples: int, config: Config) -> Display:
+    """The live display on a terminal, plain lines in a pipe, a log or continuous integration.
+
+    Args:
+        console: to show it on.
+        examples: seen in earlier sessions.
+        config: of the run.
+    """
+    size = config.batch_size * config.critic_steps
+    total = -(-config.examples // size) * size  # the last iteration is never cut short
     kind = Dashboard if is_live(console) else Lines
-    return kind(console, examples, total, probabilities=probabilities)
+    return kind(console, examples, total, probabilities=config.loss["name"] in PROBABILITIES)
 
 
 def is_live(console: Console) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .display import status
-from .text import columns, wrapped
+from .text import listed, wrapped
 
 
 def doctor() -> int:
@@ -12,9 +12,8 @@ def doctor() -> int:
         from ..doctor import examine
 
         facts, missing = examine()
-    print(columns(facts, ""))
+    print(listed(facts))
+    print("\ntraining works; missing:" if missing else "\ntraining works, and nothing is missing")
     for sentence in missing:
-        print(wrapped(f"missing: {sentence}"))
-    if not missing:
-        print("nothing is missing")
+        print(wrapped(sentence, "  "))
     return 0

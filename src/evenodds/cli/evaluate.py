@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import sys
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..evaluation import Evaluation
     from ..sampling import Sampler
+    from .opening import Which
 
 
 def evaluate(
@@ -29,7 +31,7 @@ def evaluate(
     data: str | None = None,
     split: Literal["train", "validation", "test"] = "test",
     generator: Literal["last", "best"] = "last",
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative=(), show_default=False)] = False,
 ) -> int:
     """Measure a generator, and say how each number was measured.
 
@@ -44,12 +46,29 @@ def evaluate(
         generator: of a run: the last one, or the best by its first metric.
         as_json: print JSON.
     """
+    record, results = _measured(source, metrics, data, split, generator)
+    if source.is_dir():
+        _append(source / "evaluations.jsonl", record)
+    if as_json:
+        print(json.dumps(record, indent=2, ensure_ascii=False))
+        return 0
+    if record["warning"]:
+        print(wrapped(f"warning: {record['warning']}"), file=sys.stderr)
+    for result in results:
+        print("\n".join(_sentences(result)))
+    return 0
+
+
+def _measured(
+    source: Path, metrics: str | None, data: str | None, split: str, which: Which
+) -> tuple[dict[str, Any], list[Evaluation]]:
+    """The results, and the record of all that they depend on."""
     with status("loading the generator and the data"):
         from ..evaluation import check_metric
         from ..evaluation import evaluate as measure
         from .opening import data_warning, open_data, open_generator
 
-        sampler = open_generator(source, generator)
+        sampler = open_generator(source, which)
         dataset = open_data(source, sampler, data)
         natural = "modes2500" if dataset.density is not None else "parzen10k"
         names = [name.strip() for name in (natural if metrics is None else metrics).split(",")]
@@ -59,17 +78,7 @@ def evaluate(
     with status(f"measuring {', '.join(names)}"):
         results = measure(sampler, dataset, names, split=split)
     warning = data_warning(sampler, dataset)
-    record = _record(source, sampler, dataset, split, generator, warning, results)
-    if source.is_dir():
-        _append(source / "evaluations.jsonl", record)
-    if as_json:
-        print(json.dumps(record, indent=2, ensure_ascii=False))
-        return 0
-    if warning:
-        print(wrapped(f"warning: {warning}"), file=sys.stderr)
-    for result in results:
-        print("\n".join(_sentences(result)))
-    return 0
+    return _record(source, sampler, dataset, split, which, warning, results), results
 
 
 def _sentences(result: Evaluation) -> list[str]:
@@ -90,16 +99,18 @@ def _record(
     sampler: Sampler,
     dataset: Dataset,
     split: str,
-    which: str,
+    which: Which,
     warning: str,
     results: list[Evaluation],
 ) -> dict[str, Any]:
     """Everything the numbers depend on, as JSON can hold it."""
+    from .opening import generator_file
+
     values: dict[str, Any] = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "source": str(source),
         "generator": which,
-        "generator_sha256": sampler.facts.get("sha256"),
+        "generator_sha256": _sha256(generator_file(source, which)),
         "examples": sampler.facts.get("examples"),
         "data": {"name": dataset.name, "fingerprint": dataset.fingerprint, "split": split},
         "warning": warning,
@@ -115,6 +126,11 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _append(path: Path, record: dict[str, Any]) -> None:

@@ -23,8 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(tokens, exit_on_error=False, print_error=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else OK
-    except KeyboardInterrupt:
-        print("evenodds: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print(f"evenodds: {interruption or 'interrupted'}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader, such as head, has left.  Python flushes stdout once more at exit: give it a place to.

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from ..build import build
+from ..components import build
 from ..config import load_config
 from ..data.dataset import Dataset
 from ..data.sources import DATASETS, source_for

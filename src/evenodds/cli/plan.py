@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 import yaml
 
-from ..build import build, build_gan
+from ..build import build_gan
+from ..components import build
 from ..config import Config
 from ..data.dataset import Dataset
 from ..data.loader import Loader
 from ..data.sources import DATASETS
 from ..evaluation import check_metric
-from ..run import resolve_device
+from ..run import next_run_directory, resolve_device
 from .text import shape, signed
 
 
@@ -26,6 +27,8 @@ class Plan:
         config: of the run.
         dataset: read and checked.
         device: that `config.device` stands for.
+        directory: the run to resume, or the folder in which a new one is made.
+        resuming: which of the two it is.
         generator_parameters: how many numbers the generator learns.
         discriminator_parameters: likewise.
     """
@@ -33,11 +36,44 @@ class Plan:
     config: Config
     dataset: Dataset
     device: str
+    directory: Path
+    resuming: bool
     generator_parameters: int
     discriminator_parameters: int
 
+    def facts(self) -> list[str]:
+        """Data, players and length, one line each."""
+        config, dataset = self.config, self.dataset
+        counts = ", ".join(f"{len(split):,} {name}" for name, split in dataset.splits.items())
+        values = "values as they are"
+        if dataset.value_range is not None:
+            ends = (signed(end, 0 if end == round(end) else 2) for end in dataset.value_range)
+            values = f"values in [{', '.join(ends)}]"
+        use = ""
+        if dataset.classes:
+            told = "which both players see" if config.conditional else "not used"
+            use = f", {dataset.classes} classes ({told})"
+        networks = config.generator.network["name"], config.discriminator.network["name"]
+        return [
+            f"data: {dataset.name}, {counts} examples of {shape(dataset.sample_shape)}, {values}{use}",
+            f"generator: {networks[0]}, {self.generator_parameters:,} parameters",
+            f"discriminator: {networks[1]}, {self.discriminator_parameters:,} parameters",
+            f"training: {config.examples:,} examples in batches of {config.batch_size}, on {self.device}",
+        ]
 
-def plan(config: Config) -> Plan:
+    def introduction(self, run: Path, seen: int) -> list[str]:
+        """What is trained, and where it goes."""
+        return [*self.facts(), f"resuming {run} at {seen:,} examples" if seen else f"writing to {run}"]
+
+    def dry_run(self) -> str:
+        """The complete configuration as YAML, the rest as comments: the whole can be saved and trained."""
+        run = self.directory if self.resuming else next_run_directory(self.directory, self.config.recipe)
+        facts = [*self.facts(), f"would be written to: {run} (nothing has been written)"]
+        settings = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return "".join(f"# {fact}\n" for fact in facts) + settings
+
+
+def plan(config: Config, directory: Path, *, resuming: bool) -> Plan:
     """Build everything once, so that what can't be built is refused before a directory is made for it.
 
     Raises:
@@ -50,30 +86,4 @@ def plan(config: Config) -> Plan:
     for name in config.metrics:
         check_metric(name, dataset)
     counts = (sum(p.numel() for p in player.parameters()) for player in (gan.generator, gan.discriminator))
-    return Plan(config, dataset, device, *counts)
-
-
-def describe_plan(plan: Plan) -> list[str]:
-    """Data, players and length, one line each."""
-    config, dataset = plan.config, plan.dataset
-    counts = ", ".join(f"{len(split):,} {name}" for name, split in dataset.splits.items())
-    values = "values as they are"
-    if dataset.value_range is not None:
-        low, high = (signed(end, 0) if end == round(end) else signed(end, 2) for end in dataset.value_range)
-        values = f"values in [{low}, {high}]"
-    labels = f", {dataset.classes} classes" if dataset.classes else ""
-    use = " (given to both players)" if config.conditional else " (not used)" if dataset.classes else ""
-    networks = config.generator.network["name"], config.discriminator.network["name"]
-    return [
-        f"data: {dataset.name}: {counts} examples of {shape(dataset.sample_shape)}, {values}{labels}{use}",
-        f"generator: {networks[0]}, {plan.generator_parameters:,} parameters",
-        f"discriminator: {networks[1]}, {plan.discriminator_parameters:,} parameters",
-        f"training: {config.examples:,} examples in batches of {config.batch_size}, on {plan.device}",
-    ]
-
-
-def dry_run(plan: Plan, directory: Path) -> str:
-    """The complete configuration as YAML, the rest as comments: the whole can be saved and trained."""
-    facts = [*describe_plan(plan), f"would be written to: {directory} (nothing has been written)"]
-    settings = yaml.safe_dump(plan.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    return "".join(f"# {fact}\n" for fact in facts) + settings
+    return Plan(config, dataset, device, directory, resuming, *counts)

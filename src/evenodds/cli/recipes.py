@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..recipes import describe, recipe_names, recipe_text
 from .text import command, wrapped
 
 
@@ -12,6 +11,8 @@ def recipes(name: str | None = None, /) -> int:
     Args:
         name: of the recipe to print; what is printed is a complete YAML file for: evenodds train FILE.yaml
     """
+    from ..recipes import describe, recipe_names, recipe_text
+
     if name is not None:
         print(recipe_text(name), end="")
         return 0

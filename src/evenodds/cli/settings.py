@@ -3,16 +3,55 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config import Config, config_from, load_config, override
 from ..errors import ConfigError, RunError
 from ..recipes import recipe as packaged
+from .display import status
+
+if TYPE_CHECKING:
+    from .plan import Plan
 
 DEFAULT_RECIPE = "gan-digits"
 KEEP_THEIR_RANGE = ("digits", "mnist", "fashion_mnist", "idx")  # data sets whose values are always bytes
+
+
+def prepare(
+    recipe: str | None,
+    directory: Path,
+    data: str | None,
+    assignments: Sequence[str],
+    shorthands: Mapping[str, Any],
+    *,
+    resume: bool,
+) -> Plan:
+    """Everything that `evenodds train` is asked for, checked and built; nothing is written.
+
+    Args:
+        recipe: name or YAML file; None for the default, or for the config of the run that is resumed.
+        directory: as given by --dir.
+        data: as given by --data.
+        assignments: those of --set.
+        shorthands: setting -> value of --examples and its like; None where one was left out.
+        resume: whether `directory` is to be resumed.
+
+    Raises:
+        ConfigError, DataError, RunError: it can't be trained.
+    """
+    run = run_to_resume(directory) if resume else None
+    if run is None:
+        refuse_run_as_base(directory)
+    base = base_config(recipe, run)
+    with status("loading PyTorch and the data"):
+        from .plan import plan
+
+        config = settled(base, data=data, assignments=assignments, shorthands=shorthands)
+        if run is not None:
+            refuse_shorter(run, config)
+        return plan(config, run or directory, resuming=resume)
 
 
 def base_config(recipe: str | None, run: Path | None) -> Config:
@@ -29,7 +68,7 @@ def base_config(recipe: str | None, run: Path | None) -> Config:
 
 
 def settled(
-    base: Config, *, data: str | None, assignments: Sequence[str], shorthands: dict[str, Any]
+    base: Config, *, data: str | None, assignments: Sequence[str], shorthands: Mapping[str, Any]
 ) -> Config:
     """`base` with --data, then --set, then the shorthands such as --examples applied.
 

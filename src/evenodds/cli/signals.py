@@ -8,6 +8,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -40,7 +41,7 @@ class Interruption:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if not self._deferring:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("interrupted before anything was trained; nothing was saved")
         if not self.requested:
             # os.write, since print is not safe in the middle of another print
             os.write(2, b"\nevenodds: stopping after this iteration and saving a checkpoint\n")

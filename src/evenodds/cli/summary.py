@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..config import Config
-from ..data.dataset import Dataset
+from .display import status
 from .text import columns, command, duration, size
+
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
 
 
 def made(run: Path, written: Mapping[str, Path]) -> list[tuple[str, str, str]]:
@@ -40,15 +45,27 @@ def next_commands(run: Path, config: Config, dataset: Dataset) -> list[tuple[str
     return rows
 
 
-def summary(
-    run: Path, config: Config, dataset: Dataset, written: Mapping[str, Path], *, seconds: float
-) -> str:
-    """What was trained in how long, everything made, and the next commands."""
-    return "\n".join(
-        [
-            f"{config.recipe}: {duration(seconds)} of training. Made:",
-            columns(made(run, written)),
-            "Next:",
-            columns(next_commands(run, config, dataset)),
-        ]
-    )
+def finish(run: Path, config: Config, dataset: Dataset, seconds: float | None) -> None:
+    """Write plots, movie and report, then say what there is and what to do next.
+
+    Args:
+        run: its directory.
+        config: it was trained under.
+        dataset: it was trained on.
+        seconds: of training, over all sessions; None if nothing was left to train.
+    """
+    from ..report import write_all
+    from ..report.history import read_history
+
+    if seconds is None:
+        last = read_history(run).latest("seconds")
+        seconds = last[1] if last else 0.0
+    skipped: list[str] = []
+    with status("drawing plots, movie and report"):
+        written = write_all(run, skipped=skipped)
+    for sentence in skipped:
+        print(f"evenodds: not written: {sentence}", file=sys.stderr)
+    print(f"{config.recipe}: {duration(seconds)} of training. Made:")
+    print(columns(made(run, written)))
+    print("Next:")
+    print(columns(next_commands(run, config, dataset)))

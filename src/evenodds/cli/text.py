@@ -58,8 +58,26 @@ def command(*words: str | Path) -> str:
 
 def wrapped(text: str, indent: str = "") -> str:
     """`text` within the terminal's width, 100 at most, every line indented."""
+    return _filled(text, indent, indent)
+
+
+def listed(rows: Sequence[tuple[str, str]]) -> str:
+    """Names and facts in two columns; a long fact goes on below its own beginning."""
+    width = max(len(name) for name, _ in rows) + 2
+    return "\n".join(_filled(fact, name.ljust(width), " " * width) for name, fact in rows)
+
+
+def _filled(text: str, first: str, indent: str) -> str:
     width = min(shutil.get_terminal_size((80, 24)).columns, 100)
-    return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False)
+    # paths and names are copied: they are never cut
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def columns(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
