@@ -113,7 +113,7 @@ def restore_game(tensors: Mapping[str, Tensor], gan: GAN, ema: EMA, path: Path) 
         for index in range(torch.cuda.device_count()):
             if f"random/cuda{index}" in tensors:
                 torch.cuda.set_rng_state(tensors[f"random/cuda{index}"], index)
-    except (RuntimeError, ValueError, KeyError, IndexError) as error:
+    except (RuntimeError, TypeError, ValueError, LookupError) as error:
         reason = textwrap.shorten(str(error), REASON)
         raise RunError(
             f"{path} belongs to other networks ({reason}); resume with the run's own config"

@@ -256,9 +256,9 @@ def _copied(value: Any) -> Any:
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and (value or not prefix):
             flat |= _flat(value, f"{prefix}{key}.")
-        else:  # an empty mapping counts: it may be a penalty whose options are all left at their defaults
+        else:  # {} counts below the top: it may be a penalty whose options are all left at their defaults
             flat[prefix + key] = value
     return flat
 
