@@ -25,7 +25,8 @@ class EMA:
     def generator(self) -> nn.Module:
         """The averaged generator, in evaluation mode."""
         if not self.half_life:
-            self._copy(decay=0.0)  # only when someone looks: a copy after every step would cost as much as the step
+            # only when someone looks: a copy after every step would cost as much as the step
+            self._copy(decay=0.0)
         return self._average
 
     def update(self, generator: nn.Module, examples: int) -> None:

@@ -135,12 +135,17 @@ class Saver:
     def picture(self, examples: int) -> None:
         """The fixed latents' samples, drawn as they are now."""
         config, dataset = self._config, self._dataset
-        samples = self._sampler(examples)(range(config.sample_count))
+        seeds, names = range(config.sample_count), dataset.class_names if config.conditional else ()
+        per_class = max(1, config.sample_count // len(names)) if names else None
+        labels = [seed // per_class % len(names) for seed in seeds] if per_class else None
+        samples = self._sampler(examples)(seeds, labels)
         image = draw_samples(
             samples,
             value_range=dataset.value_range,
             title=f"{config.recipe} · {examples:,} examples seen",
             reference=dataset.train.x[:REFERENCE_POINTS] if samples.ndim == 2 else None,
+            columns=per_class,
+            labels=names if per_class and per_class * len(names) == len(seeds) else None,
         )
         save_picture(image, self._run.samples / f"{examples:010d}.png")
         self._tensorboard().picture(examples, np.asarray(image.convert("RGB")))

@@ -22,6 +22,7 @@ Range = tuple[float, float]
 GAP = 2  # pixels between images
 WIDTH = 700  # pixels; small images are enlarged by the largest whole factor that keeps the grid within it,
 # and within twice that in height
+SMOOTH = 16  # pixels; images no larger than this are enlarged by bicubic interpolation
 LABEL_HEIGHT = 16  # pixels of the strip under an image that carries a label
 CHECK = 8  # pixels of one square of the checkerboard behind transparent images, before enlarging
 
@@ -139,7 +140,7 @@ def _labelled_grid(tiles: Array, columns: int, labels: tuple[str, ...]) -> Image
     across = (WIDTH - GAP * (columns + 1)) // (columns * tiles.shape[2])
     down = (2 * WIDTH - (GAP + foot) * (rows + 1)) // (rows * tiles.shape[1])
     factor = max(1, min(across, down))
-    tiles = tiles.repeat(factor, axis=1).repeat(factor, axis=2)  # (N, H*factor, W*factor, 3)
+    tiles = _enlarged(tiles, factor)  # (N, H*factor, W*factor, 3)
     height, width = tiles.shape[1:3]
     picture = Image.fromarray(_arrange(tiles, rows, columns, foot))
     if beside:
@@ -151,6 +152,14 @@ def _labelled_grid(tiles: Array, columns: int, labels: tuple[str, ...]) -> Image
         top = GAP + (index // columns) * (GAP + height + foot) + height
         draw.text((left + width / 2, top + foot / 2), text, fill=INK, font=chosen, anchor="mm")
     return picture
+
+
+def _enlarged(tiles: Array, factor: int) -> Array:
+    """Each image `factor` times as large: its pixels as squares, but smoothly where they are too few to be read."""
+    if max(tiles.shape[1:3]) > SMOOTH or factor == 1:
+        return tiles.repeat(factor, axis=1).repeat(factor, axis=2)
+    size = tiles.shape[2] * factor, tiles.shape[1] * factor
+    return np.stack([np.asarray(Image.fromarray(tile).resize(size, Image.Resampling.BICUBIC)) for tile in tiles])
 
 
 def _arrange(tiles: Array, rows: int, columns: int, foot: int) -> Array:
