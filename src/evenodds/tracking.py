@@ -26,7 +26,8 @@ class TensorBoard:
 
         self._directory = directory
         with self._refusing():
-            self._writer = SummaryWriter(str(directory), purge_step=seen + 1 if seen else 0)
+            hidden_from = (seen + 1 if seen else 0) if any(directory.glob("events.*")) else None
+            self._writer = SummaryWriter(str(directory), purge_step=hidden_from)
 
     def scalars(self, examples: int, values: Mapping[str, object]) -> None:
         """Every number among `values`."""

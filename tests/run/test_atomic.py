@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -15,26 +16,29 @@ from tiny_runs import BATCH, assert_same_run, checkpoints, in_child, one_sentenc
 
 from evenodds.checkpoint import load_tensors, save_tensors
 from evenodds.errors import RunError
-from evenodds.files import remove_stale, replacing, write_text, write_with
+from evenodds.files import remove_stale, write_text, write_with
 from evenodds.run import Run
+
+
+def fail(error: BaseException | type[BaseException]) -> None:
+    raise error
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, RuntimeError, MemoryError])
 def test_any_exception_leaves_what_was_there(error, tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(error), replacing(path) as temporary:
-        temporary.write_text("new")
-        raise error
+    with pytest.raises(error):
+        write_with(path, lambda temporary: [temporary.write_text("new"), fail(error)])
     assert tree(tmp_path) == {"file": b"old"}
 
 
 def test_an_oserror_becomes_a_sentence(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(RunError) as caught, replacing(path) as temporary:
-        temporary.write_text("new")
-        raise OSError(28, "No space left on device")
+    full = OSError(28, "No space left on device")
+    with pytest.raises(RunError) as caught:
+        write_with(path, lambda temporary: [temporary.write_text("new"), fail(full)])
     assert one_sentence(caught.value, str(path), "No space left on device", "free some space")
     assert tree(tmp_path) == {"file": b"old"}
 
@@ -175,15 +179,15 @@ def test_a_full_disk(small_disk, tmp_path):
     directory = small_disk / "run"
     train(config, directory, 3)
     filler = small_disk / "filler"
-    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-        while True:
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:  # until it is full
             file.write(bytes(4096))
     before = checkpoints(directory)[-1].read_bytes()
     with pytest.raises(RunError) as caught:
         train(config, directory)
     assert one_sentence(caught.value, str(directory), "No space left on device", "free some space")
     assert checkpoints(directory)[-1].read_bytes() == before
-    assert not [path for path in directory.rglob("*.tmp")]
+    assert not list(directory.rglob("*.tmp"))
     filler.unlink()
     train(config, directory)
     assert int(checkpoints(directory)[-1].stem) == 12 * BATCH

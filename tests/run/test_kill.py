@@ -24,7 +24,7 @@ def whole(tmp_path_factory) -> Path:
 
 
 def train_until_killed(config, directory: Path, moment: str, count: int) -> None:
-    """Train; die at the so-manieth file that is written: with half of it on disk, before or after its renaming."""
+    """Train; die at the so-manieth file written: with half of it on disk, before or after its renaming."""
     replace, write_bytes, left = os.replace, Path.write_bytes, [count]
 
     def over(path: object) -> bool:
@@ -80,7 +80,7 @@ def test_killed_while_writing(whole, tmp_path):
 
 
 def test_killed_before_the_last_generator_is_complete(whole, tmp_path):
-    """The run must not take its last checkpoint for the end as long as the generator is that of an earlier one."""
+    """A run whose last checkpoint is there must have its generator too, or it would never be written."""
     directory = tmp_path / "run"
     train(CONFIG, directory, 11)
     files_of_a_start = 3

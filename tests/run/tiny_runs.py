@@ -1,4 +1,4 @@
-"""Configs that train in a fraction of a second, and what their runs leave behind in a form that can be compared."""
+"""Configs that train in a fraction of a second, and what their runs leave, in a form that can be compared."""
 
 from __future__ import annotations
 
@@ -117,8 +117,7 @@ def one_sentence(error: BaseException, *parts: str) -> bool:
     )
 
 
-# Processes -----------------------------------------------------------------------------------------------------
-# A server that has imported everything once forks them: a child starts in milliseconds, and has no threads of ours.
+# A server that has imported everything once forks the processes: they start at once, without our threads.
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["evenodds.training", "torch.utils.tensorboard", "torch._dynamo"])
 sys.path.insert(0, str(Path(__file__).parent))
