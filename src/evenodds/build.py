@@ -16,16 +16,17 @@ from .components import (
     build_optimizer,
     build_penalty,
     build_prior,
+    build_schedules,
 )
 from .config import Config
 from .data.dataset import Dataset
 from .errors import ConfigError
 from .networks import GENERATORS
-from .optimizers import OptimizerRule
+from .optimizers import Rules
 
 
-def build_gan(config: Config, dataset: Dataset, device: torch.device) -> tuple[GAN, list[OptimizerRule]]:
-    """The game, and how its players' rates move: the discriminator's rule first.
+def build_gan(config: Config, dataset: Dataset, device: torch.device) -> tuple[GAN, Rules]:
+    """The game, and what of it changes while it is played.
 
     Args:
         config: what is to be trained.
@@ -47,15 +48,22 @@ def build_gan(config: Config, dataset: Dataset, device: torch.device) -> tuple[G
         data_mean=_marginals(config, dataset),
     ).to(device)
     discriminator = build_discriminator(config, dataset.sample_shape, classes).to(device)
-    rules = [build_optimizer(player.optimizer) for player in (config.discriminator, config.generator)]
+    penalties = {name: build_schedules(options) for name, options in config.penalties.items()}
+    weights = {
+        name: options["weight"] for name, options in penalties.items() if callable(options.get("weight"))
+    }
+    penalties |= {name: {**penalties[name], "weight": weight(0)} for name, weight in weights.items()}
+    rules = Rules(
+        build_optimizer(config.discriminator.optimizer), build_optimizer(config.generator.optimizer), weights
+    )
     gan = GAN(
         generator=generator,
         discriminator=discriminator,
-        generator_optimizer=rules[1].optimizer(generator.parameters()),
-        discriminator_optimizer=rules[0].optimizer(discriminator.parameters()),
+        generator_optimizer=rules.generator.optimizer(generator.parameters()),
+        discriminator_optimizer=rules.discriminator.optimizer(discriminator.parameters()),
         prior=prior,
         loss=build_loss(config.loss),
-        penalties={name: build_penalty(name, options) for name, options in config.penalties.items()},
+        penalties={name: build_penalty(name, options) for name, options in penalties.items()},
         critic_steps=config.critic_steps,
         simultaneous=config.simultaneous,
         micro_batch=config.micro_batch,

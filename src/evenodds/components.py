@@ -105,11 +105,7 @@ def build_optimizer(spec: Component) -> OptimizerRule:
     Raises:
         ConfigError: an unknown name or option, or a refused value, here or in a schedule.
     """
-    resolved = {
-        key: build("schedule", SCHEDULES, value) if isinstance(value, dict) else value
-        for key, value in spec.items()
-    }
-    rule: OptimizerRule = build("optimizer", OPTIMIZERS, resolved)
+    rule: OptimizerRule = build("optimizer", OPTIMIZERS, build_schedules(spec))
     return rule
 
 
@@ -159,6 +155,18 @@ def build_prior(spec: Component) -> Prior:
     if prior.dim < 1:
         raise ConfigError(f"prior {spec['name']!r} has dim={prior.dim}; give at least 1")
     return prior
+
+
+def build_schedules(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, with every `{name: cosine, …}` among them made a schedule.
+
+    Raises:
+        ConfigError: an unknown schedule or option, or a refused value.
+    """
+    return {
+        key: build("schedule", SCHEDULES, value) if isinstance(value, dict) else value
+        for key, value in options.items()
+    }
 
 
 def build_penalty(name: str, options: Mapping[str, Any]) -> Penalty:

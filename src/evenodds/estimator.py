@@ -171,12 +171,15 @@ class GANEstimator:
 class _Scale:
     """How examples were mapped for training, and the way back."""
 
+    shift: Array
+    factor: Array
+
     def __init__(self, x: Array, shape: tuple[int, ...]) -> None:
         self.dtype, self.images = x.dtype, x.ndim == 4
         self.shape, self.channels_last = shape, len(shape) == 3 and x.shape[1:] != shape
         if self.images:
             low, high = (0.0, 255.0) if x.dtype == np.uint8 else (float(x.min()), float(x.max()))
-            self.shift, self.factor = np.float64((high + low) / 2), np.float64((high - low) / 2 or 1.0)
+            self.shift, self.factor = np.asarray((high + low) / 2), np.asarray((high - low) / 2 or 1.0)
         else:
             deviation = x.std(axis=0, dtype=np.float64)
             self.shift, self.factor = (
@@ -188,7 +191,8 @@ class _Scale:
         """Zero mean and unit deviation for vectors, [−1, 1] for floating-point images, uint8 as it is."""
         if self.dtype == np.uint8 and self.images:
             return x
-        return ((x - self.shift) / self.factor).astype(np.float32)
+        scaled: Array = (x - self.shift) / self.factor
+        return scaled.astype(np.float32)
 
     def back(self, sampler: Sampler, seeds: list[int]) -> Array:
         """Samples in the units, type and layout of the examples."""

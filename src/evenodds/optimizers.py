@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from .algorithm import GAN
 from .errors import ConfigError
 from .schedules import Schedule
 
@@ -136,3 +137,20 @@ class RMSprop:
 
 
 OPTIMIZERS: dict[str, type[Adam] | type[SGD] | type[RMSprop]] = {"adam": Adam, "sgd": SGD, "rmsprop": RMSprop}
+
+
+class Rules(NamedTuple):
+    """Everything about a game that changes with the training examples seen."""
+
+    discriminator: OptimizerRule
+    generator: OptimizerRule
+    penalty_weights: Mapping[str, Schedule]  # of the penalties whose weight is a schedule
+
+    def apply(self, gan: GAN, examples: int, previous: int) -> None:
+        """Set it for the iteration after `examples`; the iteration before came after `previous`."""
+        self.discriminator.set_rates(gan.discriminator_optimizer, examples, previous)
+        self.generator.set_rates(gan.generator_optimizer, examples, previous)
+        if self.penalty_weights:
+            due = {name: weight(examples) for name, weight in self.penalty_weights.items()}
+            changed = {name: replace(gan.penalties[name], weight=weight) for name, weight in due.items()}  # type: ignore[type-var]
+            gan.penalties = {**gan.penalties, **changed}

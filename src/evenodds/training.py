@@ -25,7 +25,7 @@ from .data.loader import Loader
 from .data.sources import DATASETS
 from .ema import EMA
 from .evaluation import check_metric
-from .optimizers import OptimizerRule
+from .optimizers import Rules
 from .recorder import Recorder
 from .run import Run, resolve_device
 from .saving import Saver
@@ -48,7 +48,7 @@ class Session:
     run: Run
     dataset: Dataset
     gan: GAN
-    rules: list[OptimizerRule]  # the discriminator's, the generator's
+    rules: Rules
     ema: EMA
     loader: Loader
     recorder: Recorder
@@ -111,15 +111,13 @@ def training(config: Config, directory: str | Path, *, dataset: Dataset | None =
 def _play(session: Session) -> Iterator[Progress]:
     """The loop; leaving it early saves a checkpoint, an error in it does not."""
     gan, config = session.gan, session.config
-    optimizers = (gan.discriminator_optimizer, gan.generator_optimizer)
     device = next(gan.generator.parameters()).device
     if session.examples == 0:
         session.saver.picture(0)
     try:
         while session.examples < config.examples:
             before = session.examples
-            for optimizer, rule in zip(optimizers, session.rules, strict=True):
-                rule.set_rates(optimizer, before, max(before - session.per_iteration, 0))
+            session.rules.apply(gan, before, max(before - session.per_iteration, 0))
             with precision(config, device):
                 stats = train_step(gan, session.loader)
             session.ema.update(gan.generator, session.per_iteration)

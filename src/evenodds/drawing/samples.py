@@ -155,11 +155,13 @@ def _labelled_grid(tiles: Array, columns: int, labels: tuple[str, ...]) -> Image
 
 
 def _enlarged(tiles: Array, factor: int) -> Array:
-    """Each image `factor` times as large: its pixels as squares, but smoothly where they are too few to be read."""
+    """Each image `factor` times as large: pixels as squares, but smoothed where they are too few to read."""
     if max(tiles.shape[1:3]) > SMOOTH or factor == 1:
         return tiles.repeat(factor, axis=1).repeat(factor, axis=2)
     size = tiles.shape[2] * factor, tiles.shape[1] * factor
-    return np.stack([np.asarray(Image.fromarray(tile).resize(size, Image.Resampling.BICUBIC)) for tile in tiles])
+    return np.stack(
+        [np.asarray(Image.fromarray(tile).resize(size, Image.Resampling.BICUBIC)) for tile in tiles]
+    )
 
 
 def _arrange(tiles: Array, rows: int, columns: int, foot: int) -> Array:

@@ -17,7 +17,7 @@ class ModeCoverage(NamedTuple):
         total: modes there are.
         high_quality: share of samples within `radius` standard deviations of their nearest mode.
         high_quality_error: standard error of that share.
-        reverse_kl: KL(high-quality samples over modes ‖ uniform), nats; infinite where no sample is of high quality.
+        reverse_kl: KL(high-quality samples over modes ‖ uniform), nats; infinite where there are none.
         perfect: the share that samples from the mixture itself would score.
     """
 
@@ -36,7 +36,7 @@ def mode_coverage(samples: Tensor, modes: Tensor, std: float, *, radius: float =
         samples: (N, d) generated points.
         modes: (K, d) centres.
         std: standard deviation of each mode in each direction.
-        radius: high quality is at most so many standard deviations from the nearest mode; the protocol says 3.
+        radius: high quality is at most so many standard deviations from the nearest mode, 3 by the protocol.
     """
     distances = torch.cdist(samples.double(), modes.double(), compute_mode="donot_use_mm_for_euclid_dist")
     nearest, mode = distances.min(1)
