@@ -20,6 +20,7 @@ app = App(
     version=__version__,
     help="Train generative adversarial nets and see who is winning.\n\nStart with: evenodds train",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,  # main says what became of it
 )
 # in the order in which they are needed
 VERBS: tuple[Callable[..., int], ...] = (train, sample, evaluate, report, recipes, doctor)

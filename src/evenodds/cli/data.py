@@ -8,6 +8,7 @@ from cyclopts import App
 from rich.console import Console
 
 from .display import is_live, status
+from .signals import uninterrupted
 from .text import listed, shape, size, wrapped
 
 data_app = App(
@@ -25,8 +26,8 @@ def check(source: str, /) -> int:
         source: name of a data set, a file, or a folder of IDX files.
     """
     with status(f"checking {source}"):
-        from ..data.check import check as find
-
+        with uninterrupted():
+            from ..data.check import check as find
         findings = find(source)
     for finding in findings:
         print(wrapped(f"{finding.severity}: {finding.message}"))
@@ -48,8 +49,8 @@ def info(source: str, /) -> int:
         source: name of a data set, a file, or a folder of IDX files.
     """
     with status(f"reading {source}"):
-        from ..data.check import info as describe
-
+        with uninterrupted():
+            from ..data.check import info as describe
         facts = describe(source)
     names = facts["class_names"]
     shown = ", ".join(names[:20]) + (", …" if names[20:] else "")
@@ -75,8 +76,8 @@ def fetch(name: str, /) -> int:
     Args:
         name: of the data set.
     """
-    from ..data.named import fetch as download
-
+    with uninterrupted():
+        from ..data.named import fetch as download
     print(f"{name} is in {download(name, progress=_shown(Console(stderr=True)))}")
     return 0
 

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from ..errors import RunError
 from .display import status
+from .signals import uninterrupted
 from .text import signed, wrapped
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ def _measured(
 ) -> tuple[dict[str, Any], list[Evaluation]]:
     """The results, and the record of all that they depend on."""
     with status("loading the generator and the data"):
-        from ..evaluation import check_metric
-        from ..evaluation import evaluate as measure
-        from .opening import data_warning, open_data, open_generator
-
+        with uninterrupted():
+            from ..evaluation import check_metric
+            from ..evaluation import evaluate as measure
+            from .opening import data_warning, open_data, open_generator
         sampler = open_generator(source, which)
         dataset = open_data(source, sampler, data)
         natural = "modes2500" if dataset.density is not None else "parzen10k"

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else OK
     except KeyboardInterrupt as interruption:
-        print(f"evenodds: {interruption or 'interrupted'}", file=sys.stderr)
+        print(f"evenodds: {str(interruption) or 'interrupted'}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader, such as head, has left.  Python flushes stdout once more at exit: give it a place to.

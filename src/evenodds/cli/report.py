@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import RunError
 from .display import status
+from .signals import uninterrupted
 from .text import columns, size
 
 
@@ -22,8 +23,8 @@ def report(run: Path, /) -> int:
         raise RunError(f"{run} holds no metrics.jsonl; {remedy}")
     skipped: list[str] = []
     with status("drawing plots, movie and report"):
-        from ..report import write_all
-
+        with uninterrupted():
+            from ..report import write_all
         written = write_all(run, skipped=skipped)
     print(columns([(name, str(path), size(path.stat().st_size)) for name, path in written.items()], ""))
     for sentence in skipped:

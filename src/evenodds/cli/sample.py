@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from ..errors import ConfigError, RunError, suggest
 from .seeds import parse_seeds
+from .signals import uninterrupted
 
 if TYPE_CHECKING:
     from ..sampling import Sampler
@@ -43,8 +44,8 @@ def sample(
     chosen = parse_seeds(seeds)
     files = _files(out, chosen, grid)
     _refuse_overwriting(out, files, force)
-    from .opening import open_generator
-
+    with uninterrupted():
+        from .opening import open_generator
     sampler = open_generator(source, generator)
     labels = None if class_ is None else [_label(sampler, class_)] * len(chosen)
     if out.suffix in ARRAYS:

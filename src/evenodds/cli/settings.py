@@ -11,6 +11,7 @@ from ..config import Config, config_from, load_config, override
 from ..errors import ConfigError, RunError
 from ..recipes import recipe as packaged
 from .display import status
+from .signals import uninterrupted
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -46,8 +47,8 @@ def prepare(
         refuse_run_as_base(directory)
     base = base_config(recipe, run)
     with status("loading PyTorch and the data"):
-        from .plan import plan
-
+        with uninterrupted():
+            from .plan import plan
         config = settled(base, data=data, assignments=assignments, shorthands=shorthands)
         if run is not None:
             refuse_shorter(run, config)

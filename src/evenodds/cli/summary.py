@@ -33,19 +33,21 @@ def made(run: Path, written: Mapping[str, Path]) -> list[tuple[str, str, str]]:
     return rows
 
 
-def next_commands(run: Path, config: Config, dataset: Dataset) -> list[tuple[str, str]]:
+def next_commands(run: Path, config: Config, dataset: Dataset, *, complete: bool) -> list[tuple[str, str]]:
     """(what for, command) to copy."""
     metric = "modes" if dataset.density is not None else "parzen10k" if dataset.value_range else None
     rows = [("sample", command("sample", run, "--seeds", "0-63", "--grid", "--out", "samples.png"))]
     if metric:
         rows.append(("measure", command("evaluate", run, "--metrics", metric)))
     rows.append(("draw again", command("report", run)))
-    longer = str(2 * config.examples)
-    rows.append(("train longer", command("train", "--resume", "--dir", run, "--examples", longer)))
+    go_on = command("train", "--resume", "--dir", run)
+    rows.append(
+        ("train longer", f"{go_on} --examples {2 * config.examples}") if complete else ("go on", go_on)
+    )
     return rows
 
 
-def finish(run: Path, config: Config, dataset: Dataset, seconds: float | None) -> None:
+def finish(run: Path, config: Config, dataset: Dataset, *, seconds: float | None, complete: bool) -> None:
     """Write plots, movie and report, then say what there is and what to do next.
 
     Args:
@@ -53,6 +55,7 @@ def finish(run: Path, config: Config, dataset: Dataset, seconds: float | None) -
         config: it was trained under.
         dataset: it was trained on.
         seconds: of training, over all sessions; None if nothing was left to train.
+        complete: whether it has seen all the examples it was to see.
     """
     from ..report import write_all
     from ..report.history import read_history
@@ -68,4 +71,4 @@ def finish(run: Path, config: Config, dataset: Dataset, seconds: float | None) -
     print(f"{config.recipe}: {duration(seconds)} of training. Made:")
     print(columns(made(run, written)))
     print("Next:")
-    print(columns(next_commands(run, config, dataset)))
+    print(columns(next_commands(run, config, dataset, complete=complete)))

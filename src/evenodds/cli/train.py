@@ -77,13 +77,15 @@ def _train(ready: Plan, stop: Interruption) -> int:
     session = _loop(ready, run, seen, stop)
     if session is None:
         print(f"{run} has seen {seen:,} examples, as many as it was to be trained for")
-    finish(run, config, ready.dataset, session.seconds if session else None)
-    if session is not None and session.examples < config.examples:
-        saved = f"a checkpoint at {session.examples:,} examples is saved; to go on"
-        resumed = command("train", "--resume", "--dir", run)
-        print(f"evenodds: interrupted, {saved}: {resumed}", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+        finish(run, config, ready.dataset, seconds=None, complete=True)
+        return 0
+    complete = session.examples >= config.examples
+    finish(run, config, ready.dataset, seconds=session.seconds, complete=complete)
+    if complete:
+        return 0
+    saved = f"a checkpoint at {session.examples:,} examples is saved; to go on"
+    print(f"evenodds: interrupted, {saved}: {command('train', '--resume', '--dir', run)}", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _loop(ready: Plan, run: Path, seen: int, stop: Interruption) -> Session | None:
