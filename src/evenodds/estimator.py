@@ -40,6 +40,7 @@ class GANEstimator:
         ema_half_life: of the averaged generator, in training examples.
         validation: fraction of X that is held out to measure V(D, G) on.
         random_state: seed of everything.
+        threads: of the CPU; networks this small are no faster on several.
         directory: keeps the run (plots, checkpoints) there; None keeps none of it.
 
     Attributes:
@@ -64,6 +65,7 @@ class GANEstimator:
         ema_half_life: float = 10_000.0,
         validation: float = 0.1,
         random_state: int = 0,
+        threads: int = 1,
         directory: str | Path | None = None,
     ) -> None:
         self.network = network
@@ -77,6 +79,7 @@ class GANEstimator:
         self.ema_half_life = ema_half_life
         self.validation = validation
         self.random_state = random_state
+        self.threads = threads
         self.directory = directory
 
     def fit(self, X: Array, y: Array | None = None) -> Self:
@@ -158,6 +161,7 @@ class GANEstimator:
                 "ema_half_life": self.ema_half_life,
                 "examples": self.examples,
                 "seed": self.random_state,
+                "threads": self.threads,
                 "report_every": report_every,
                 "samples_every": "never",
                 "checkpoint_every": "never"
@@ -174,9 +178,9 @@ class _Scale:
     shift: Array
     factor: Array
 
-    def __init__(self, x: Array, shape: tuple[int, ...]) -> None:
-        self.dtype, self.images = x.dtype, x.ndim == 4
-        self.shape, self.channels_last = shape, len(shape) == 3 and x.shape[1:] != shape
+    def __init__(self, x: Array, original: Array) -> None:
+        self.dtype, self.shape, self.images = original.dtype, original.shape[1:], x.ndim == 4
+        self.channels_last = original.ndim == 4 and x.shape != original.shape
         if self.images:
             low, high = (0.0, 255.0) if x.dtype == np.uint8 else (float(x.min()), float(x.max()))
             self.shift, self.factor = np.asarray((high + low) / 2), np.asarray((high - low) / 2 or 1.0)
@@ -209,7 +213,7 @@ def _prepared(x: Array, validation: float, seed: int) -> tuple[Dataset, _Scale]:
     if problems:
         raise DataError(f"X can't be trained on: {problems[0]}")
     examples = as_examples(x)
-    scale = _Scale(examples, x.shape[1:])
+    scale = _Scale(examples, x)
     train, held_out, _ = shuffled_splits(
         scale.forth(examples), None, validation=validation, test=0.0, seed=seed
     )

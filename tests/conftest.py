@@ -1,0 +1,9 @@
+"""One thread per test process: the suite runs one process per core, and threads that wait for a core are slow."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in every process that a test starts
+
+import torch
+
+torch.set_num_threads(1)
