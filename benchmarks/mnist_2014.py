@@ -28,7 +28,7 @@ from evenodds.drawing.canvas import captioned
 from evenodds.files import write_with
 from evenodds.report import read_history
 from evenodds.sampling import sampler_of
-from evenodds.training import Session, training
+from evenodds.trainer import Session, training
 from outcome import RESULTS, provenance, table, write_result
 
 HALF_LIFE = 1_000_000  # training examples (20 passes) of the averaged generator, the variation

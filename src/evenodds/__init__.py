@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from .penalties import PENALTIES as PENALTIES
     from .recipes import recipe as recipe
     from .sampling import Sampler as Sampler
-    from .training import Progress as Progress
-    from .training import training as training
+    from .trainer import Progress as Progress
+    from .trainer import training as training
 
 _HOME = {
     "GAN": "algorithm",
@@ -56,8 +56,8 @@ _HOME = {
     "PENALTIES": "penalties",
     "recipe": "recipes",
     "Sampler": "sampling",
-    "Progress": "training",
-    "training": "training",
+    "Progress": "trainer",
+    "training": "trainer",
 }
 
 __all__ = ["__version__", *_HOME]
@@ -66,7 +66,6 @@ __all__ = ["__version__", *_HOME]
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'evenodds' has no attribute {name!r}")
-    # a submodule of the same name (training) would hide the function once it is imported: bind ours
     value: object = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
     globals()[name] = value
     return value

@@ -22,16 +22,11 @@ from .config import Config
 from .data.dataset import Dataset
 from .errors import ConfigError
 from .networks import GENERATORS
-from .optimizers import Rules
+from .optimizers import Rules, checked
 
 
 def build_gan(config: Config, dataset: Dataset, device: torch.device) -> tuple[GAN, Rules]:
     """The game, and what of it changes while it is played.
-
-    Args:
-        config: what is to be trained.
-        dataset: on what.
-        device: where both players are put.
 
     Raises:
         ConfigError: a component that can't be built, or labels asked for where there are none.
@@ -52,7 +47,8 @@ def build_gan(config: Config, dataset: Dataset, device: torch.device) -> tuple[G
     weights = {
         name: options["weight"] for name, options in penalties.items() if callable(options.get("weight"))
     }
-    penalties |= {name: {**penalties[name], "weight": weight(0)} for name, weight in weights.items()}
+    for name, weight in weights.items():
+        penalties[name] = {**penalties[name], "weight": checked(f"the weight of {name!r}", weight, 0)}
     rules = Rules(
         build_optimizer(config.discriminator.optimizer), build_optimizer(config.generator.optimizer), weights
     )

@@ -54,7 +54,8 @@ def _no_switch(value: object) -> object:
 
 
 def _every(value: object) -> object:
-    if value in ("epoch", "never") or (isinstance(_no_switch(value), (int, float)) and value > 0):  # type: ignore[operator]
+    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+    if value in ("epoch", "never") or number > 0:
         return value
     raise ValueError("must be a number of training examples above 0, or epoch, or never")
 

@@ -15,7 +15,7 @@ from .data.arrays import array_problems, as_examples
 from .data.dataset import Array, Dataset, shuffled_splits
 from .errors import ConfigError, DataError
 from .sampling import Sampler
-from .training import training
+from .trainer import training
 
 # RpGAN + R1 + R2 (Huang et al. 2024): of the losses here the one that neither cycles nor drops modes
 CONVERGENT: Mapping[str, Mapping[str, Any]] = {"r1": {"weight": 0.05}, "r2": {"weight": 0.05}}

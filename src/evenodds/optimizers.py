@@ -48,7 +48,11 @@ def checked(name: str, rate: Rate, examples: int, below: float = math.inf) -> fl
     Raises:
         ConfigError: it is not.
     """
-    value = at(rate, examples)
+    try:
+        value = at(rate, examples)
+    except ArithmeticError as error:
+        found = f"the schedule of {name} has no value after {examples:,} examples ({error})"
+        raise ConfigError(f"{found}; give it per and until above 0") from None
     if not 0 <= value < below:
         bound = "" if below == math.inf else f" and below {below:g}"
         found = f"{name} is {value:g} after {examples:,} examples and must be from 0{bound}"
@@ -151,6 +155,8 @@ class Rules(NamedTuple):
         self.discriminator.set_rates(gan.discriminator_optimizer, examples, previous)
         self.generator.set_rates(gan.generator_optimizer, examples, previous)
         if self.penalty_weights:
-            due = {name: weight(examples) for name, weight in self.penalty_weights.items()}
-            changed = {name: replace(gan.penalties[name], weight=weight) for name, weight in due.items()}  # type: ignore[type-var]
+            changed = {}
+            for name, schedule in self.penalty_weights.items():
+                weight = checked(f"the weight of penalty {name!r}", schedule, examples)
+                changed[name] = replace(gan.penalties[name], weight=weight)  # type: ignore[type-var]
             gan.penalties = {**gan.penalties, **changed}

@@ -15,7 +15,7 @@ COLUMNS = 110
 ALGORITHM_LINES = 140
 CORE_LINES = 450
 # From the command line to optimizer.step().  Losses, networks and data are values that stand in its slots.
-CORE_PATH = ("cli.train", "training", "build", "algorithm")
+CORE_PATH = ("cli.train", "trainer", "build", "algorithm")
 
 
 def lines(path: Path) -> list[str]:

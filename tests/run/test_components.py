@@ -97,11 +97,11 @@ def refused(*assignments: str, base=None, dataset=None) -> str:
         ("generator.optimizer.learning_rate={name: constant, value: -1}", ("learning_rate is -1",)),
         (
             "generator.optimizer.learning_rate={name: cosine, start: 1, end: 0, until: 0}",
-            ("optimizer 'adam'",),
+            ("schedule of learning_rate has no value after 0",),
         ),
         (
             "generator.optimizer.learning_rate={name: exponential, start: 1, factor: 1, per: 0}",
-            ("optimizer 'adam'",),
+            ("schedule of learning_rate has no value after 0",),
         ),
     ],
 )
@@ -127,6 +127,31 @@ def test_refused_data(spec, parts):
     with pytest.raises(ConfigError) as caught:
         build("data set", DATASETS, spec)
     assert one_sentence(caught.value, *parts)
+
+
+@pytest.mark.parametrize(
+    ("weight", "parts"),
+    [
+        ("{name: cosine, start: 1, end: 0, until: 0}", ("'r1'", "no value after 0 examples", "until")),
+        ("{name: cosinus}", ("unknown schedule 'cosinus'", "'cosine'")),
+        ("{name: constant, value: -1}", ("'r1'", "is -1")),
+    ],
+)
+def test_refused_schedules_of_a_penalty(weight, parts):
+    said = refused(f"penalties.r1.weight={weight}")
+    assert all(part in said for part in parts), said
+
+
+def test_a_penalty_whose_weight_leaves_its_range():
+    gan, rules = build_gan(
+        tiny("penalties.r1.weight={name: linear, start: 1, end: -1, until: 40}"), digits(), CPU
+    )
+    assert gan.penalties["r1"].weight == 1
+    rules.apply(gan, 10, 0)
+    assert gan.penalties["r1"].weight == 0.5
+    with pytest.raises(ConfigError) as caught:
+        rules.apply(gan, 30, 20)
+    assert one_sentence(caught.value, "'r1'", "-0.5 after 30 examples")
 
 
 def test_labels_that_are_not_there():

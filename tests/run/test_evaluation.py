@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import logsumexp
-from tiny_runs import RING, digits, one_sentence, tiny, train
+from tiny_runs import RING, digits, last_state, metrics, one_sentence, tiny, train
 
 from evenodds.data.sources import ring
 from evenodds.errors import ConfigError, DataError
@@ -179,8 +179,6 @@ def test_a_split_that_is_not_there(digits_run):
 def test_the_best_generator_is_kept(tmp_path):
     """By modes captured, of which more is better."""
     train(tiny("metrics=[modes100]", "metrics_every=16", "samples_every=never", base=RING), tmp_path)
-    from tiny_runs import last_state, metrics
-
     measured = [
         (line["metric/modes100"], line["examples"]) for line in metrics(tmp_path) if "metric/modes100" in line
     ]

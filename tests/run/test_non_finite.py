@@ -11,7 +11,7 @@ from tiny_runs import BATCH, assert_same_run, checkpoints, last_state, metrics, 
 from evenodds.checkpoint import first_non_finite
 from evenodds.errors import NonFiniteError
 from evenodds.losses import LOSSES, AdversarialLoss
-from evenodds.training import training
+from evenodds.trainer import training
 
 
 def broken_after(updates: int, *, player: str, value: float = math.nan) -> AdversarialLoss:

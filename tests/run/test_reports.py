@@ -15,7 +15,7 @@ from evenodds.data.loader import Loader
 from evenodds.data.sources import ring
 from evenodds.losses import LOSSES
 from evenodds.recorder import Recorder, value
-from evenodds.training import training
+from evenodds.trainer import training
 
 
 def d(logits: torch.Tensor) -> torch.Tensor:

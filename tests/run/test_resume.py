@@ -18,7 +18,7 @@ from tiny_runs import (
     train,
 )
 
-from evenodds.training import training
+from evenodds.trainer import training
 
 SGD = "{name: sgd, learning_rate: {name: exponential, start: 0.1, factor: 0.9, per: 8, minimum: 0.01}, \
 momentum: {name: linear, start: 0.5, end: 0.7, begin: 8, until: 80, per: 16}}"
@@ -28,6 +28,10 @@ VARIANTS = {
     "batch norm": ["generator.network.batch_norm=true"],
     "two critic steps": ["critic_steps=2", f"examples={24 * BATCH}"],
     "penalties": ["penalties={r1: {weight: 0.1, every: 4}, r2: {}}"],
+    "a penalty that fades": [
+        "penalties.r1.weight={name: linear, start: 1, end: 0, until: 80}",
+        "discriminator.network.dropout=0",
+    ],
     "gradient penalty": ["loss=wasserstein", "penalties.wgan_gp={}", "discriminator.network.dropout=0"],
     "weight clip": ["loss=wasserstein", "penalties.weight_clip={}", "generator.optimizer=rmsprop"],
     "ema": ["ema_half_life=50"],

@@ -14,7 +14,7 @@ from evenodds import run as run_module
 from evenodds.config import load_config
 from evenodds.errors import ConfigError, DataError, RunError
 from evenodds.run import Run, new_run_directory, resolve_device
-from evenodds.training import training
+from evenodds.trainer import training
 
 
 def test_in_use_by_another_process(tmp_path):

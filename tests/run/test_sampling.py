@@ -13,6 +13,7 @@ from evenodds.build import build_gan
 from evenodds.data import sources
 from evenodds.errors import ConfigError, RunError
 from evenodds.sampling import Sampler, as_uint8, sampler_of
+from evenodds.trainer import training
 
 KINDS = {
     "plain": [],
@@ -150,8 +151,6 @@ def test_loaded_from_a_run_directory(tmp_path):
 
 
 def test_it_is_the_average_that_is_saved(tmp_path):
-    from evenodds.training import training
-
     for progress in training(tiny("ema_half_life=30"), tmp_path):
         session = progress.session
     saved = Sampler.load(tmp_path).generator.state_dict()

@@ -13,7 +13,7 @@ from tiny_runs import BATCH, die, in_child, metrics, one_sentence, tiny, train
 
 from evenodds.errors import RunError
 from evenodds.tracking import TensorBoard
-from evenodds.training import training
+from evenodds.trainer import training
 
 
 def read(directory) -> EventAccumulator:

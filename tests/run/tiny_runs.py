@@ -19,7 +19,7 @@ from evenodds.checkpoint import load_tensors
 from evenodds.config import Config, config_from, override
 from evenodds.data import sources
 from evenodds.data.dataset import Dataset
-from evenodds.training import training
+from evenodds.trainer import training
 
 BATCH = 8
 MLP = {"name": "mlp", "widths": [12]}
@@ -119,7 +119,7 @@ def one_sentence(error: BaseException, *parts: str) -> bool:
 
 # A server that has imported everything once forks the processes: they start at once, without our threads.
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["evenodds.training", "torch.utils.tensorboard", "torch._dynamo"])
+_SERVER.set_forkserver_preload(["evenodds.trainer", "torch.utils.tensorboard", "torch._dynamo"])
 sys.path.insert(0, str(Path(__file__).parent))
 
 

@@ -16,7 +16,7 @@ from .signals import INTERRUPTED, Interruption
 from .text import command
 
 if TYPE_CHECKING:
-    from ..training import Progress, Session
+    from ..trainer import Progress, Session
     from .plan import Plan
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
@@ -90,7 +90,7 @@ def _train(ready: Plan, stop: Interruption) -> int:
 
 def _loop(ready: Plan, run: Path, seen: int, stop: Interruption) -> Session | None:
     """Train and show it, until the end or a signal; None if nothing was left to train."""
-    from ..training import training
+    from ..trainer import training
 
     session, shown = None, None
     begun = cast("Generator[Progress, None, None]", training(ready.config, run, dataset=ready.dataset))

@@ -8,6 +8,7 @@ The caller owns the loop, so that the command line, a notebook and any other fro
 
 from __future__ import annotations
 
+import atexit
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -114,6 +115,12 @@ def _play(session: Session) -> Iterator[Progress]:
     device = next(gan.generator.parameters()).device
     if session.examples == 0:
         session.saver.picture(0)
+
+    def save() -> None:
+        session.saver.save_unsaved(session.seconds)
+
+    # a program that ends in the middle of the loop closes it too late: PyTorch is half gone by then
+    atexit.register(save)
     try:
         while session.examples < config.examples:
             before = session.examples
@@ -125,7 +132,8 @@ def _play(session: Session) -> Iterator[Progress]:
             report = session.saver.save_due(before, session.seconds)
             yield Progress(session.examples, stats, report, session)
     except GeneratorExit:
-        session.saver.save_unsaved(session.seconds)
+        save()
         raise
     finally:
+        atexit.unregister(save)
         session.saver.close()
