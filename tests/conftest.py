@@ -1,4 +1,4 @@
-"""One thread per test process: the suite runs one process per core, and threads that wait for a core are slow."""
+"""One thread per test process: the suite runs one process per core, and waiting threads are slow."""
 
 import os
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from synthetic_run import CONFIG, ENVIRONMENT, add_frame, records, write_metrics  # type: ignore[import-not-found]
+from synthetic_run import CONFIG, ENVIRONMENT, add_frame, records, write_metrics
 
 
 @pytest.fixture

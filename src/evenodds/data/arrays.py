@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from pathlib import Path
 from tokenize import TokenError
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -155,7 +155,7 @@ def _label_problems(y: Array, count: int) -> list[str]:
     return []
 
 
-def _read_npz(file: BinaryIO, path: Path) -> dict[str, Array]:
+def _read_npz(file: IO[bytes], path: Path) -> dict[str, Array]:
     """Every .npy of a zip archive."""
     try:
         with zipfile.ZipFile(file) as archive:
@@ -164,14 +164,14 @@ def _read_npz(file: BinaryIO, path: Path) -> dict[str, Array]:
             for entry in entries:
                 name = entry.filename.removesuffix(".npy")
                 with archive.open(entry) as member:
-                    arrays[name] = _read_npy(member, entry.file_size, f"{name} in {path}")  # type: ignore[arg-type]
+                    arrays[name] = _read_npy(member, entry.file_size, f"{name} in {path}")
             return arrays
     # zipfile meets damage with any of these; RuntimeError is an encrypted member.
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise DataError(f"{path} is a damaged npz file ({error}); save or copy it again") from error
 
 
-def _read_npy(file: BinaryIO, size: int, where: str) -> Array:
+def _read_npy(file: IO[bytes], size: int, where: str) -> Array:
     """The array in `size` bytes of .npy format 1, 2 or 3 (NumPy enhancement proposal 1)."""
     prefix = file.read(8)
     if len(prefix) < 8 or prefix[:6] != NPY_MAGIC or prefix[6] not in (1, 2, 3):
