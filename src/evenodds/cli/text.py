@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -52,8 +53,10 @@ def shape(sizes: Sequence[int]) -> str:
 
 
 def command(*words: str | Path) -> str:
-    """A command to copy into a shell."""
-    return shlex.join(["evenodds", *(str(word) for word in words)])
+    """A command to copy into a shell; with the path it was called by where the shell would not find it."""
+    called = Path(sys.argv[0])
+    program = str(called) if called.name == "evenodds" and not shutil.which("evenodds") else "evenodds"
+    return shlex.join([program, *(str(word) for word in words)])
 
 
 def wrapped(text: str, indent: str = "") -> str:

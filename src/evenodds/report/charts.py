@@ -146,7 +146,8 @@ def value(history: History, facts: Facts, limit: int) -> Chart:
     if not facts.is_probability:
         note = f"{_capital(NO_PROBABILITY)}; the bound on JSD holds all the same, but is loose."
     right = (0.5, LOG_4 / 2, "JSD is at least [nats]")
-    title, limits = "Value of the game V(D,G)", _limits(series, levels)
+    title, (low, high) = "Value of the game V(D,G)", _limits(series, levels)
+    limits = low - 0.06 * (high - low), high  # room below −log 4: a game that goes well ends just above it
     placed = _placed(levels, series, limits)
     return Chart("value", title, note, "V(D,G) [nats]", limits, series, placed, right=right)
 
