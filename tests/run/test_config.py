@@ -251,6 +251,15 @@ def test_options_that_yaml_cannot_hold_are_refused(value):
     assert one_sentence(caught.value, "an option is", "give ")
 
 
+@pytest.mark.parametrize(
+    "text", ["1e-4", "-2.5E+3", "1.e5", "true", "null", "5", "", "ä: [", "2001-01-01", "\n"]
+)
+def test_a_text_that_looks_like_something_else_stays_a_text(text, tmp_path):
+    config = config_from({**DIGITS, "recipe": text})
+    config.save(tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml").recipe == text
+
+
 def test_a_value_that_contains_itself():
     options: dict[str, object] = {"name": "digits"}
     options["x"] = options
