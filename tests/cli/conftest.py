@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from small_run import TINY
 
 from evenodds.cli.main import main
-
-TINY = ("--examples", "1280", "--threads", "1", "--set", "sample_count=4", "--set", "report_every=640")
 
 
 class Result(NamedTuple):

@@ -6,10 +6,12 @@ import os
 import pty
 import shlex
 import signal
+import subprocess
 import sys
 
 import pytest
 
+from evenodds.build import build_gan
 from evenodds.checkpoint import load_tensors
 from evenodds.cli.main import main
 from evenodds.cli.signals import Interruption, uninterrupted
@@ -46,8 +48,9 @@ def test_an_interrupted_run_goes_on_bit_for_bit(command, cli, tmp_path, no_drawi
 
 
 def test_before_anything_was_trained(monkeypatch, capfd, tmp_path):
-    def interrupted(*_, **__):
+    def interrupted(*arguments):
         os.kill(os.getpid(), signal.SIGINT)
+        return build_gan(*arguments)  # reached where a destructor has swallowed what the signal raised
 
     monkeypatch.setattr("evenodds.cli.plan.build_gan", interrupted)
     assert main(["train"]) == 130
@@ -102,3 +105,16 @@ def test_the_live_display_is_drawn_over(command, tmp_path):
     assert "6,400/6,400 examples" in text
     assert "(even odds −1.386)" in text
     assert "\x1b[2K" in text  # erased lines: it was live
+
+
+def test_a_program_that_ends_in_the_middle_of_the_loop_has_saved(tmp_path):
+    program = (
+        "from evenodds.cli.settings import base_config, settled\n"
+        "from evenodds.trainer import training\n"
+        "config = settled(base_config(None, None), data=None, assignments=(), shorthands={'threads': 1})\n"
+        "iterator = training(config, 'run')\n"
+        "next(iterator), next(iterator)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "run/checkpoints/0000000128.safetensors").exists()

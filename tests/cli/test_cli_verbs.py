@@ -10,8 +10,8 @@ import shutil
 import numpy as np
 import pytest
 import yaml
-from conftest import TINY
 from PIL import Image
+from small_run import TINY
 
 from evenodds.config import config_from, load_config
 from evenodds.data.digits import load_digits
