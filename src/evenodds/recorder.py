@@ -16,6 +16,7 @@ from .checkpoint import first_non_finite, weights
 from .data.dataset import Dataset
 from .data.loader import to_range
 from .errors import NonFiniteError
+from .networks.layers import Packed
 
 
 class Recorder:
@@ -104,7 +105,8 @@ class Recorder:
         The latents come from a generator of their own: measuring must not change what training draws.
         """
         gan = self._gan
-        count = len(self._x) - len(self._x) % getattr(gan.discriminator, "size", 1)
+        pack = gan.discriminator.size if isinstance(gan.discriminator, Packed) else 1
+        count = len(self._x) - len(self._x) % pack
         if not count:
             return {}
         x, y = self._x[:count], None if self._y is None else self._y[:count]
