@@ -72,8 +72,23 @@ def test_a_signal_is_only_noted_once_training_has_begun(capfd):
     assert capfd.readouterr().err.count("saving a checkpoint") == 1
 
 
-def test_a_signal_during_an_import_waits_for_its_end(capfd):
+@pytest.fixture
+def monkeypatch_signal():
+    """`signal.signal`, undone after the test."""
+    before = {}
+
+    def patch(number, handler):
+        before.setdefault(number, signal.signal(number, handler))
+
+    yield patch
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_signal_during_an_import_waits_for_its_end(capfd, monkeypatch_signal):
     finished = []
+    # a process started in the background of a script inherits a SIGINT that is ignored
+    monkeypatch_signal(signal.SIGINT, signal.default_int_handler)
 
     def imported():
         with uninterrupted():
@@ -86,7 +101,9 @@ def test_a_signal_during_an_import_waits_for_its_end(capfd):
     assert capfd.readouterr().err == "\nevenodds: stopping\n"
 
 
-def test_the_live_display_is_drawn_over(command, tmp_path):
+def test_the_live_display_is_drawn_over(command, tmp_path, monkeypatch):
+    monkeypatch.delenv("CI", raising=False)  # where it is set, lines are plain
+    monkeypatch.setenv("TERM", "xterm")
     ours, theirs = pty.openpty()
     process = command("train", "--examples", "6400", "--threads", "1", stdout=theirs, stderr=theirs)
     os.close(theirs)
