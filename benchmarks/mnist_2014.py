@@ -178,6 +178,10 @@ def report(directory: Path, dataset: Dataset, command: str, config: Config) -> N
             (line["examples"] / 50_000, line["validation"]) for line in averaged
         ],
     }
+    if (directory / "lower.jsonl").exists():
+        lines = [json.loads(line) for line in (directory / "lower.jsonl").read_text().splitlines()]
+        name = f"generator, from the last checkpoint at {lines[0]['factor']:g} of the learning rate"
+        history[name] = [(line["examples"] / 50_000, line["validation"]) for line in lines]
     write_with(
         RESULTS / "mnist_2014_curve.png", lambda path: learning_curve(history).savefig(path, format="png")
     )
