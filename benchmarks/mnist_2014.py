@@ -188,6 +188,13 @@ def report(directory: Path, dataset: Dataset, command: str, config: Config) -> N
     save_picture(figure2(best, dataset.train.x), RESULTS / "mnist_2014_figure2.png")
     save_picture(figure3(best), RESULTS / "mnist_2014_figure3.png")
     sentence, machine = provenance(command)
+    sessions = json.loads((directory / "environment.json").read_text())["sessions"]
+    commits = dict.fromkeys(str(session["git_commit"])[:7] for session in sessions)
+    started = f"the average begins at pass {averaged[0]['examples'] / 50_000:.0f} or some passes before"
+    trained = (
+        f"Trained in {len(sessions)} sessions, at commits {', '.join(commits)}, with "
+        f"{sessions[-1]['threads']} thread; {started}."
+    )
     rows = [
         (
             name,
@@ -203,14 +210,18 @@ def report(directory: Path, dataset: Dataset, command: str, config: Config) -> N
     text = (
         "# Table 1 (2014), MNIST: the authors' configuration re-run\n\n"
         f"{sentence} Seed {config.seed}; {passes:.0f} passes in {hours:.2f} h of training, matrix products "
-        f"in {config.precision}.\n\n"
+        f"in {config.precision}. {trained}\n\n"
         + table(["generator", "passes", "validation, nats", "test, nats", "σ"], rows)
         + f"\n\nPublished: 225 ± 2. {protocol.reference}. {protocol.protocol}. {protocol.warning}\n\n"
         "![learning curve](mnist_2014_curve.png)\n![Figure 2](mnist_2014_figure2.png)\n"
         "![Figure 3](mnist_2014_figure3.png)\n"
     )
     data = {name: score.record() for name, score in scores.items()}
-    write_result("mnist_2014", text, {"machine": machine, "hours": hours, "scores": data, "history": history})
+    write_result(
+        "mnist_2014",
+        text,
+        {"machine": machine, "sessions": sessions, "hours": hours, "scores": data, "history": history},
+    )
     print(text)
 
 

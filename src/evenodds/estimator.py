@@ -17,7 +17,7 @@ from .errors import ConfigError, DataError
 from .sampling import Sampler
 from .trainer import training
 
-# RpGAN + R1 + R2 (Huang et al. 2024): of the losses here the one that neither cycles nor drops modes
+# RpGAN + R1 + R2 (Huang et al. 2024): keeps both of two clusters where non-saturating kept one
 CONVERGENT: Mapping[str, Mapping[str, Any]] = {"r1": {"weight": 0.05}, "r2": {"weight": 0.05}}
 SAMPLE_SEEDS = 2**32  # seeds are drawn from so many
 

@@ -56,9 +56,6 @@ def test_algorithm_1_is_one_screen():
 
 def test_the_path_from_the_command_line_to_the_update_is_short():
     """Lines with something on them; blank ones take no reading."""
-    missing = set(CORE_PATH) - set(MODULES)
-    if missing:
-        pytest.skip(f"not written yet: {', '.join(sorted(missing))}")
     counts = {name: sum(bool(line.strip()) for line in lines(MODULES[name])) for name in CORE_PATH}
     assert sum(counts.values()) <= CORE_LINES, counts
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 
@@ -12,8 +11,6 @@ from sources import ROOT
 
 def run(*command: str) -> None:
     """Run `python -m command` in the repository; fail with what it prints."""
-    if importlib.util.find_spec(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
     )
