@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -91,12 +93,31 @@ def test_killed_before_the_last_generator_is_complete(whole, tmp_path):
 
 
 def test_killed_at_random(tmp_path):
+    """At moments that no file marks: so many reports after a start, and a little later."""
     moments = random.Random(20141208)
     train(LONG, tmp_path / "whole")
     directory, codes = tmp_path / "run", []
     for _ in range(6):
-        codes.append(in_child(train, LONG, directory, kill_after=moments.uniform(0.1, 0.6))[0])
+        codes.append(in_child(train, LONG, directory, kill_when=reports(directory, moments))[0])
     assert codes.count(-9) >= 2  # a fast machine may be through before the later ones
     assert in_child(train, LONG, directory)[0] == 0
     assert_same_run(tmp_path / "whole", directory)
     assert not list(directory.rglob("*.tmp"))
+
+
+def reports(directory: Path, moments: random.Random) -> Callable[[], bool]:
+    """Whether this session's moment has come, counted in its own reports: machines differ in speed."""
+    path = directory / "metrics.jsonl"
+
+    def recorded() -> int:
+        return path.read_bytes().count(b"\n") if path.exists() else 0
+
+    wanted, delay = recorded() + moments.randint(1, 4), moments.uniform(0, 0.02)
+
+    def come() -> bool:
+        if recorded() < wanted:
+            return False
+        time.sleep(delay)
+        return True
+
+    return come

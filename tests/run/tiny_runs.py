@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,16 +125,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 
 def in_child(
-    function: Callable[..., Any], *arguments: Any, kill_after: float | None = None
+    function: Callable[..., Any], *arguments: Any, kill_when: Callable[[], bool] | None = None
 ) -> tuple[int, Any]:
     """Exit code and result of `function(*arguments)` in a process of its own; -9 if it was killed."""
     receiver, sender = _SERVER.Pipe(duplex=False)
     child = _SERVER.Process(target=_report, args=(sender, function, arguments))
     child.start()
     sender.close()
-    if kill_after is not None:
-        child.join(kill_after)
-        child.kill()
+    while kill_when is not None and child.is_alive():
+        if kill_when():
+            child.kill()
+            break
+        time.sleep(0.001)
     result = None
     with contextlib.suppress(EOFError):
         result = receiver.recv()
