@@ -13,7 +13,7 @@ from sources import FILES, MODULES, ROOT, SRC, imports, name_of, own
 LAYERS = {
     1: """algorithm losses penalties latents ema schedules networks metrics theory augment""",
     2: """errors files config components optimizers build checkpoint run recorder tracking saving trainer
-          sampling evaluation acceleration distributed data referee plugins
+          sampling opening evaluation acceleration distributed data referee plugins
           drawing""",
     3: """recipes explore export report cli web estimator doctor""",
 }
