@@ -111,6 +111,9 @@ class Config(_Settings):
     keep_every: Count | None = None  # keep a checkpoint for good whenever so many more examples are reached
     metrics: tuple[str, ...] = ()  # measured on validation data; the first one chooses the best checkpoint
     metrics_every: Every = "never"
+    referee: bool = False  # signals and verdicts at every report
+    on_trouble: Literal["warn", "stop", "rollback"] = "warn"  # what a verdict of trouble leads to
+    until: Literal["examples", "even"] = "examples"  # even: stop once more training is not expected to help
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
@@ -122,6 +125,11 @@ class Config(_Settings):
         if self.packing > 1 and self.conditional:
             raise ValueError(
                 "packing and conditional exclude each other: set one of packing=1, conditional=false"
+            )
+        wanted = [name for name in ("on_trouble", "until") if getattr(self, name) not in ("warn", "examples")]
+        if wanted and not self.referee:
+            raise ValueError(
+                f"{wanted[0]}={getattr(self, wanted[0])} waits for the referee: set referee=true"
             )
         if self.metrics and self.metrics_every == "never":
             raise ValueError(

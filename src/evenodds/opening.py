@@ -79,7 +79,7 @@ def open_run(
         ema = EMA(gan.generator, config.ema_half_life)
         restore_game(tensors, gan, ema, path)
     gan.iteration = facts["iteration"]
-    rules.apply(gan, examples, examples)
+    rules.apply(gan, examples, examples, factor=float(facts.get("rate_factor", 1.0)))
     gan.generator.eval()
     gan.discriminator.eval()
     sampler = sampler_of(ema.generator, config, dataset, examples=examples, metrics=facts["measured"])

@@ -150,10 +150,21 @@ class Rules(NamedTuple):
     generator: OptimizerRule
     penalty_weights: Mapping[str, Schedule]  # of the penalties whose weight is a schedule
 
-    def apply(self, gan: GAN, examples: int, previous: int) -> None:
-        """Set it for the iteration after `examples`; the iteration before came after `previous`."""
+    def apply(self, gan: GAN, examples: int, previous: int, *, factor: float = 1.0) -> None:
+        """Set it for the iteration after `examples`; the iteration before came after `previous`.
+
+        Args:
+            gan: its optimizers and penalties are set.
+            examples: training examples seen before the iteration.
+            previous: the same of the iteration before it.
+            factor: that both players' learning rates are multiplied by.
+        """
         self.discriminator.set_rates(gan.discriminator_optimizer, examples, previous)
         self.generator.set_rates(gan.generator_optimizer, examples, previous)
+        if factor != 1:
+            for optimizer in (gan.discriminator_optimizer, gan.generator_optimizer):
+                for group in optimizer.param_groups:
+                    group["lr"] *= factor
         if self.penalty_weights:
             changed = {}
             for name, schedule in self.penalty_weights.items():

@@ -39,6 +39,7 @@ class Recorder:
         self._y = torch.from_numpy(y[:count]).to(device) if conditional and y is not None else None
         self._kept: list[tuple[int, Stats]] = []  # with the number of the iteration, from 1
         self._since = gan.iteration, time.perf_counter()
+        self.logits: Stats = {}  # what D said of training data and samples since the report before the last
 
     def add(self, stats: Stats) -> None:
         """Keep the result of the iteration just done."""
@@ -69,6 +70,7 @@ class Recorder:
         joined, self._kept = _joined(self._kept), []
         line: dict[str, Any] = {"examples": examples, "iteration": self._gan.iteration}
         real, fake = joined.pop("logits/real"), joined.pop("logits/fake")
+        self.logits = {"logits/real": real, "logits/fake": fake}
         line |= {name: float(values.mean()) for name, values in joined.items()}
         line |= {"d/real": float(real.sigmoid().mean()), "d/fake": float(fake.sigmoid().mean())}
         line["value/train"] = value(real, fake)

@@ -21,7 +21,8 @@ from .config import Config, differences, load_config
 from .errors import ConfigError, RunError
 from .files import remove_stale, write_text
 
-MAY_CHANGE = frozenset({"examples", "threads"})  # a longer run, or another number of cores, is the same run
+# A longer run, another number of cores, or other wishes about when to stop: the same run.
+MAY_CHANGE = frozenset({"examples", "threads", "on_trouble", "until"})
 WRITTEN = r"config\.yaml|environment\.json|metrics\.jsonl|generator(-best)?\.safetensors"  # by a run alone
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from .algorithm import GAN
 from .checkpoint import below, game_tensors, load_tensors, restore_game, save_tensors
@@ -26,6 +28,8 @@ from .tracking import TensorBoard
 
 REFERENCE_POINTS = 2_500  # real points behind the samples of a 2-D problem
 NEWEST_KEPT = 2  # checkpoints: the last, and the one before it in case the last is lost with the disk's cache
+KEPT_FOR_ROLLBACK = 4
+SMALLEST_FACTOR = 0.25  # of the learning rates: two rollbacks, and a run that breaks down again ends
 
 
 class Saver:
@@ -58,6 +62,13 @@ class Saver:
         self._best: dict[str, Any] | None = None
         self._measured: dict[str, Any] = {}
         self._board: TensorBoard | None = None
+        self._referee = self._appointed() if config.referee else None
+        self.rate_factor = 1.0  # on both players' learning rates, halved by every rollback
+
+    def _appointed(self) -> Any:
+        from .referee.referee import Referee
+
+        return Referee(self._config, self._gan, self._dataset)
 
     @property
     def _examples(self) -> int:
@@ -78,13 +89,50 @@ class Saver:
         except RunError as error:
             before = f"or delete it to go on from {files[-2].name}" if len(files) > 1 else "or start anew"
             raise RunError(f"{error}, {before}") from None
-        restore_game(tensors, self._gan, self._ema, files[-1])
-        self._gan.iteration, self._loader.position = facts["iteration"], facts["position"]
+        self._put_back(tensors, facts, files[-1])
         self._best, self._measured = facts["best"], facts["measured"]
+        self.rate_factor = float(facts.get("rate_factor", 1.0))
+        return float(facts["seconds"])
+
+    def roll_back(self, reason: str, seconds: float, *, before: int) -> bool:
+        """Go back to the newest checkpoint from before the trouble, with half the learning rates.
+
+        Args:
+            reason: what went wrong, for the record.
+            seconds: trained so far.
+            before: training examples at which all was well.
+
+        Returns:
+            False, and nothing is changed, where there is none, or after the second time.
+
+        Raises:
+            RunError: a checkpoint is damaged, or something can't be written.
+        """
+        files = [path for path in self._run.checkpoint_files() if int(path.stem) <= before]
+        if not files or self.rate_factor <= SMALLEST_FACTOR:
+            return False
+        tensors, facts = load_tensors(files[-1], "checkpoint")
+        self._put_back(tensors, facts, files[-1])
+        self.rate_factor /= 2
+        self._save_checkpoint(files[-1].stem, facts["examples"], seconds)
+        for path in self._run.checkpoint_files():
+            if int(path.stem) > facts["examples"]:
+                path.unlink()
+        self.close()
+        self._board = None  # a new one hides what was recorded after the checkpoint
+        text = f"{reason}; back to {facts['examples']:,} examples with half the learning rates"
+        self.record({"examples": facts["examples"], "event": {"kind": "rollback", "text": text}})
+        return True
+
+    def _put_back(self, tensors: dict[str, Tensor], facts: dict[str, Any], path: Path) -> None:
+        """The game as a checkpoint has it; what was recorded after it is forgotten."""
+        restore_game(tensors, self._gan, self._ema, path)
+        self._gan.iteration, self._loader.position = facts["iteration"], facts["position"]
         self._recorder.restore(below(tensors, "pending"))
         self._run.forget_after(facts["examples"])
+        if self._referee:
+            self._referee.restore(below(tensors, "referee"), self._run.lines())
         self._saved = facts["examples"]
-        return float(facts["seconds"])
 
     def save_due(self, before: int, seconds: float) -> dict[str, Any] | None:
         """Report, measure, draw and save whatever became due; the report, if there was one.
@@ -178,7 +226,8 @@ class Saver:
         self._save_checkpoint(f"{examples:010d}", examples, seconds)
         self._saved = examples
         keep = self._config.keep_every
-        for path in self._run.checkpoint_files()[:-NEWEST_KEPT]:
+        newest = KEPT_FOR_ROLLBACK if self._config.on_trouble == "rollback" else NEWEST_KEPT
+        for path in self._run.checkpoint_files()[:-newest]:
             seen = int(path.stem)
             if not (keep and seen // keep != (seen - self._per_iteration) // keep):
                 path.unlink(missing_ok=True)
@@ -202,10 +251,13 @@ class Saver:
             "seconds": seconds,
             "best": self._best,
             "measured": self._measured,
+            "rate_factor": self.rate_factor,
         }
         path = self._run.checkpoints / f"{name}.safetensors"
         tensors = game_tensors(self._gan, self._ema)
         tensors |= {f"pending/{key}": values for key, values in self._recorder.pending().items()}
+        if self._referee:
+            tensors |= {f"referee/{key}": values for key, values in self._referee.state().items()}
         save_tensors(path, tensors, facts, "checkpoint")
 
     def _report(self, measure: bool, seconds: float) -> dict[str, Any]:
@@ -218,6 +270,8 @@ class Saver:
             line[f"learning_rate/{name}"] = float(optimizer.param_groups[0]["lr"])
         if measure:
             line |= self.measure(self._examples, seconds)
+        if self._referee:
+            self._referee.judge(line, self._ema.generator, self._recorder.logits)
         self.record(line)
         return line
 

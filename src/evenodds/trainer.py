@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import atexit
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from .data.dataset import Dataset
 from .data.loader import Loader
 from .data.sources import DATASETS
 from .ema import EMA
+from .errors import NonFiniteError
 from .evaluation import check_metric
 from .optimizers import Rules
 from .recorder import Recorder
@@ -55,6 +56,7 @@ class Session:
     recorder: Recorder
     saver: Saver
     started: float = 0.0  # perf_counter() at which the whole run would have begun without interruptions
+    stopped: str = ""  # why the referee ended the run before its time
 
     @property
     def seconds(self) -> float:
@@ -124,16 +126,46 @@ def _play(session: Session) -> Iterator[Progress]:
     try:
         while session.examples < config.examples:
             before = session.examples
-            session.rules.apply(gan, before, max(before - session.per_iteration, 0))
+            factor = session.saver.rate_factor
+            session.rules.apply(gan, before, max(before - session.per_iteration, 0), factor=factor)
             with precision(config, device):
                 stats = train_step(gan, session.loader)
             session.ema.update(gan.generator, session.per_iteration)
             session.recorder.add(stats)
-            report = session.saver.save_due(before, session.seconds)
+            try:
+                report = session.saver.save_due(before, session.seconds)
+            except NonFiniteError as error:
+                if not _rolled_back(session, str(error), before=session.examples):
+                    raise
+                continue
             yield Progress(session.examples, stats, report, session)
+            if report is not None and _ended(session, report):
+                save()
+                break
     except GeneratorExit:
         save()
         raise
     finally:
         atexit.unregister(save)
         session.saver.close()
+
+
+def _ended(session: Session, report: Mapping[str, Any]) -> bool:
+    """Do what the config wants done about the referee's verdicts; whether the run ends with that."""
+    for event in report.get("event", []):
+        text, wanted = event["text"], session.config.on_trouble
+        if event["kind"] == "enough" and session.config.until == "even":
+            session.stopped = text
+        elif event["trouble"] and wanted == "stop":
+            session.stopped = text
+        elif event["trouble"] and wanted == "rollback":
+            if _rolled_back(session, text, before=event["since"]):
+                return False
+            session.stopped = f"{text} (no checkpoint is left to go back to)"
+    return bool(session.stopped)
+
+
+def _rolled_back(session: Session, reason: str, *, before: int) -> bool:
+    """Go back to before the trouble, where the config wants that and it can be done."""
+    wanted = session.config.on_trouble == "rollback"
+    return wanted and session.saver.roll_back(reason, session.seconds, before=before)

@@ -78,6 +78,9 @@ def test_durations(name):
         ("conditional", ("maybe", "2", "null"), ("true", "false")),
         ("simultaneous", ("maybe", "2", "null"), ("true", "false")),
         ("device", ("1", "null", "[cpu]"), ("cpu", "auto", "cuda:1")),
+        ("referee", ("maybe", "2", "null"), ("true", "false")),
+        ("on_trouble", ("panic", "null", "true"), ("warn", "stop", "rollback")),
+        ("until", ("odd", "null", "true"), ("examples", "even")),
         ("recipe", ("1", "null", "2001-01-01"), ("mine", "'1'", "ü")),
         ("metrics", ("parzen", "5", "[5]"), ("[]",)),
         ("data", ("5", "[digits]", "{nme: x}", "{name: 5}", "{name: x, 5: 1}"), ("digits", "{name: digits}")),
@@ -94,6 +97,7 @@ def test_ranges(name, wrong, right):
 
 def test_every_setting_was_tried():
     tried = {*COUNTS, *EVERY, "seed", "ema_half_life", "precision", "conditional", "simultaneous", "device"}
+    tried |= {"referee", "on_trouble", "until"}
     tried |= {"recipe", "metrics", "data", "penalties", "generator"}
     alike = {"discriminator", "prior", "loss"}
     assert tried | alike == set(Config.model_fields)
@@ -106,6 +110,8 @@ def test_every_setting_was_tried():
         (["packing=2", "conditional=true"], ("packing", "conditional", "exclude each other")),
         (["packing=4", "micro_batch=2"], ("micro_batch 2", "packing 4")),
         (["metrics=[parzen]"], ("metrics_every",)),
+        (["referee=false", "on_trouble=stop"], ("on_trouble=stop", "referee=true")),
+        (["referee=false", "until=even"], ("until=even", "referee=true")),
         (["precision=bfloat16", "penalties.r1={}"], ("'r1'", "precision=float32")),
         (["precision=bfloat16", "penalties={weight_clip: {}, wgan_gp: {}}"], ("'wgan_gp'",)),
     ],
