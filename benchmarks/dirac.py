@@ -20,49 +20,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from evenodds.algorithm import (
-    GAN,
-    Batch,
-    Penalties,
-    both_losses,
-    descend,
-    discriminator_losses,
-    generator_losses,
-    train_step,
-)
-from evenodds.latents import Normal
+from evenodds.algorithm import Penalties
+from evenodds.dirac import SCHEDULES, DiracGAN, Point, eigenvalues
 from evenodds.losses import LOSSES
 from evenodds.penalties import R1, R2, WassersteinGradientPenalty, WeightClip
 
 RESULTS = Path(__file__).resolve().parent / "results"
 STEP, STEPS, START = 0.2, 500, (1.0, 1.0)
-SCHEDULES = ("simultaneous", "G, D", "G, 5 D")
-DATA = Batch(torch.zeros(1, 1, dtype=torch.float64))  # one example, the point 0
-Point = tuple[float, float]  # θ, ψ
-
-
-class Generator(nn.Module):
-    """G(z) = θ."""
-
-    def __init__(self, theta: float) -> None:
-        super().__init__()
-        self.theta = nn.Parameter(torch.tensor(theta, dtype=torch.float64))
-
-    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.theta.expand(len(z), 1)
-
-
-class Discriminator(nn.Module):
-    """D(x) = −ψx."""
-
-    def __init__(self, psi: float) -> None:
-        super().__init__()
-        self.psi = nn.Parameter(torch.tensor(psi, dtype=torch.float64))
-
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return -self.psi * x.squeeze(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,34 +124,9 @@ REFERENCE = {
 }
 
 
-def game(method: Method, at: Point = START, *, simultaneous: bool = False) -> GAN:
-    """The method as evenodds plays it."""
-    generator, discriminator = Generator(at[0]), Discriminator(at[1])
-    return GAN(
-        generator=generator,
-        discriminator=discriminator,
-        generator_optimizer=torch.optim.SGD(generator.parameters(), lr=STEP),
-        discriminator_optimizer=torch.optim.SGD(discriminator.parameters(), lr=STEP),
-        prior=Normal(dim=1),
-        loss=LOSSES[method.loss],
-        penalties=method.penalties,
-        simultaneous=simultaneous,
-    )
-
-
 def simulate(method: Method, schedule: str, steps: int = STEPS) -> list[Point]:
     """θ and ψ after every iteration, from START; the reference moves G first."""
-    gan = game(method, simultaneous=schedule == "simultaneous")
-    path = []
-    for _ in range(steps):
-        if gan.simultaneous:
-            train_step(gan, itertools.repeat(DATA))
-        else:
-            descend(gan, generator_losses, DATA)
-            for _ in range(5 if schedule == "G, 5 D" else 1):
-                descend(gan, discriminator_losses, DATA, gan.penalties)
-        path.append((gan.generator.theta.item(), gan.discriminator.psi.item()))
-    return path
+    return _game(method).path(schedule, steps, START)
 
 
 def closed_form(method: Method, schedule: str, steps: int = STEPS) -> list[Point]:
@@ -194,7 +135,7 @@ def closed_form(method: Method, schedule: str, steps: int = STEPS) -> list[Point
     for _ in range(steps):
         moved = theta + STEP * method.theta_dot(theta, psi)
         theta = theta if schedule == "simultaneous" else moved
-        for _ in range(5 if schedule == "G, 5 D" else 1):
+        for _ in range(SCHEDULES[schedule]):
             psi = max(-method.bound, min(method.bound, psi + STEP * method.psi_dot(theta, psi)))
         theta = moved
         path.append((theta, psi))
@@ -207,15 +148,12 @@ def radius(point: Point) -> float:
 
 def vector_field(method: Method, theta: Tensor, psi: Tensor) -> Tensor:
     """(θ̇, ψ̇) at a point, from both players' losses, differentiable in θ and ψ."""
-    gan = game(method)
-    for module, name, value in ((gan.generator, "theta", theta), (gan.discriminator, "psi", psi)):
-        delattr(module, name)
-        setattr(module, name, value)
-    losses, _ = both_losses(gan, DATA, method.penalties)
-    by_weight = {gan.generator_optimizer: theta, gan.discriminator_optimizer: psi}
-    return -torch.stack(
-        [torch.autograd.grad(losses[o][1], w, create_graph=True)[0] for o, w in by_weight.items()]
-    )
+    return _game(method).field(theta, psi)
+
+
+def _game(method: Method) -> DiracGAN:
+    """The method as evenodds plays it."""
+    return DiracGAN(LOSSES[method.loss], method.penalties, step=STEP)
 
 
 def noisy_field(sigma: float) -> Callable[[Tensor, Tensor], Tensor]:
@@ -242,17 +180,6 @@ def consensus_field(gamma: float) -> Callable[[Tensor, Tensor], Tensor]:
         return v - gamma * torch.stack(pull)
 
     return at
-
-
-def eigenvalues(of: Callable[[Tensor, Tensor], Tensor]) -> tuple[complex, ...]:
-    """Of the derivative of a field at (0, 0), ordered by real, then imaginary part."""
-    theta, psi = (torch.zeros((), dtype=torch.float64, requires_grad=True) for _ in range(2))
-    rows = [
-        torch.autograd.grad(component, (theta, psi), retain_graph=True, materialize_grads=True)
-        for component in of(theta, psi)
-    ]
-    found = np.linalg.eigvals(np.array([[part.item() for part in row] for row in rows]))
-    return tuple(sorted((complex(value) for value in found), key=lambda c: (round(c.real, 9), c.imag)))
 
 
 def spectra() -> dict[str, tuple[tuple[complex, ...], tuple[complex, ...]]]:

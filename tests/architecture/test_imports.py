@@ -11,11 +11,12 @@ import pytest
 from sources import FILES, MODULES, ROOT, SRC, imports, name_of, own
 
 LAYERS = {
-    1: """algorithm losses penalties latents ema schedules networks metrics theory augment""",
+    1: """algorithm losses penalties latents ema schedules networks metrics theory augment
+          dirac""",
     2: """errors files config components optimizers build checkpoint run recorder tracking saving trainer
           sampling opening evaluation acceleration distributed data referee plugins
           drawing""",
-    3: """recipes explore export report cli web estimator doctor""",
+    3: """recipes explore export report cli web estimator doctor branching loss_doctor""",
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 # Layer 1 imports torch and the standard library; these also numpy, for arrays that no network has seen.

@@ -74,7 +74,7 @@ def half_a_digit(printed: str) -> float:
 @pytest.mark.parametrize("schedule", dirac.SCHEDULES)
 @pytest.mark.parametrize("name", dirac.REFERENCE)
 def test_closed_forms_reach_the_printed_radii(name, schedule):
-    printed = dirac.REFERENCE[name][dirac.SCHEDULES.index(schedule)]
+    printed = dirac.REFERENCE[name][list(dirac.SCHEDULES).index(schedule)]
     found = dirac.radius(dirac.closed_form(dirac.METHODS[name], schedule)[-1])
     assert abs(found - float(printed)) <= 1.001 * half_a_digit(printed)
 
