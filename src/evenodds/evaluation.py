@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from .data.dataset import Array, Dataset
+from .data.distributions import counted_modes
 from .errors import ConfigError, suggest
 from .metrics import parzen as parzen_window
 from .metrics.modes import mode_coverage
@@ -171,8 +172,9 @@ def measure_parzen(samples: Array, dataset: Dataset, split: str, with_reference:
 
 def measure_modes(samples: Array, dataset: Dataset, split: str, with_reference: bool) -> Evaluation:
     """Modes captured of a known mixture, with the share of high-quality samples."""
-    assert dataset.density is not None  # by needs_modes
-    result = mode_coverage(torch.from_numpy(samples), dataset.density.modes, dataset.density.std)
+    mixture = counted_modes(dataset.density)
+    assert mixture is not None  # by needs_modes
+    result = mode_coverage(torch.from_numpy(samples), mixture.modes, mixture.std)
     return Evaluation(
         name=f"modes{count_name(len(samples))}",
         value=float(result.captured),
@@ -196,8 +198,8 @@ def needs_range(dataset: Dataset) -> None:
 
 
 def needs_modes(dataset: Dataset) -> None:
-    """Only a mixture has modes to count."""
-    if dataset.density is None:
+    """Only a mixture of separate Gaussians has modes to count."""
+    if counted_modes(dataset.density) is None:
         raise ConfigError(
             f"metric 'modes' needs a mixture of known modes, and {dataset.name} is none; use another metric"
         )

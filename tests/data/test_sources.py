@@ -10,12 +10,13 @@ import pytest
 from idx_files import idx_bytes, needs_mnist, ramp, write_folder
 
 from evenodds.data.dataset import Dataset, Split, pair, shuffled_splits
+from evenodds.data.densities import DENSITIES
 from evenodds.data.digits import load_digits
 from evenodds.data.idx import FOLDER_FILES
 from evenodds.data.sources import DATASETS, NEEDS_PATH, source_for
 from evenodds.errors import ConfigError, DataError
 
-BUILT_IN = ("digits", "ring", "grid", "gaussian", "gaussian_mixture")
+BUILT_IN = ("digits", *DENSITIES)
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -183,7 +184,7 @@ def test_source_for(tmp_path, monkeypatch):
         source_for("./digits")
     with pytest.raises(DataError, match="did you mean 'fashion_mnist'"):
         source_for("fashion-mnist")
-    with pytest.raises(DataError, match=r"file 'zzzz'; choose one of: digits, fashion_mnist, gaussian"):
+    with pytest.raises(DataError, match=r"file 'zzzz'; choose one of: checkerboard, digits, fashion_mnist"):
         source_for("zzzz")
     with pytest.raises(DataError, match=r"did you mean|choose one of"):
         source_for("array")

@@ -66,12 +66,13 @@ def _measured(
     """The results, and the record of all that they depend on."""
     with status("loading the generator and the data"):
         with uninterrupted():
+            from ..data.distributions import counted_modes
             from ..evaluation import check_metric
             from ..evaluation import evaluate as measure
             from .opening import data_warning, open_data, open_generator
         sampler = open_generator(source, which)
         dataset = open_data(source, sampler, data)
-        natural = "modes2500" if dataset.density is not None else "parzen10k"
+        natural = "modes2500" if counted_modes(dataset.density) else "parzen10k"
         names = [name.strip() for name in (natural if metrics is None else metrics).split(",")]
         for name in names:  # all of them, before the first one takes its time
             check_metric(name, dataset)

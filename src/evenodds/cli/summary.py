@@ -35,7 +35,9 @@ def made(run: Path, written: Mapping[str, Path]) -> list[tuple[str, str, str]]:
 
 def next_commands(run: Path, config: Config, dataset: Dataset, *, complete: bool) -> list[tuple[str, str]]:
     """(what for, command) to copy."""
-    metric = "modes" if dataset.density is not None else "parzen10k" if dataset.value_range else None
+    from ..data.distributions import counted_modes
+
+    metric = "modes" if counted_modes(dataset.density) else "parzen10k" if dataset.value_range else None
     rows = [("sample", command("sample", run, "--seeds", "0-63", "--grid", "--out", "samples.png"))]
     if metric:
         rows.append(("measure", command("evaluate", run, "--metrics", metric)))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, DataError
-from .densities import Mixture
+from ..theory import Density
 
 Array = NDArray[Any]
 
@@ -58,7 +58,7 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     value_range: tuple[float, float] | None = (-1.0, 1.0)
     source: str = ""
-    density: Mixture | None = None
+    density: Density | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

@@ -4,60 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..errors import ConfigError
+from ..theory import Density
+from .distributions import Mixture, Points, Squares
 
-
-@dataclass(frozen=True, eq=False)
-class Mixture:
-    """p(x) = Σ_k w_k N(x; modes_k, std² I), Gaussians of one width.
-
-    Args:
-        modes: (K, d) float64 centres.
-        std: standard deviation of each Gaussian in each direction, above 0.
-        weights: (K,) float64, positive, summing to 1; None for 1/K each.
-    """
-
-    modes: Tensor
-    std: float
-    weights: Tensor | None = None
-
-    @property
-    def dimension(self) -> int:
-        """d, how many coordinates a point has."""
-        return self.modes.shape[1]
-
-    def log_density(self, x: Tensor) -> Tensor:
-        """log p(x) = logsumexp_k (log w_k − |x − modes_k|² / 2 std²) − d log(std √(2π)), in float64.
-
-        Args:
-            x: (N, d).
-
-        Returns:
-            (N,) float64.
-        """
-        # Differences first: |x|² − 2x·m + |m|² would cancel where std is far below the distances.
-        distances = (x.double()[:, None] - self.modes.to(x.device)).square().sum(2)  # (N, K)
-        exponents = self._log_weights().to(x.device) - distances / (2 * self.std**2)
-        return exponents.logsumexp(1) - self.dimension * math.log(self.std * math.sqrt(2 * math.pi))
-
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """n independent points (n, d) float32 on the CPU; equal states of `generator` give equal points."""
-        uniform = torch.rand(n, dtype=torch.float64, generator=generator)
-        edges = self._log_weights().exp().cumsum(0)
-        # The last edge may be 1 − 1e-16, hence the clamp.
-        chosen = torch.searchsorted(edges, uniform, right=True).clamp_(max=len(edges) - 1)
-        noise = torch.randn(n, self.dimension, dtype=torch.float64, generator=generator)
-        return (self.modes[chosen] + self.std * noise).float()
-
-    def _log_weights(self) -> Tensor:
-        if self.weights is None:
-            return torch.full((len(self.modes),), -math.log(len(self.modes)), dtype=torch.float64)
-        return self.weights.log()
+MOST_COMPONENTS = 20_000  # along a curve; more would take seconds for every thousand points
 
 
 def ring(*, modes: int = 8, radius: float = 1.0, std: float = 0.01) -> Mixture:
@@ -97,29 +52,130 @@ def gaussian_mixture(
     Raises:
         ConfigError: the means or weights are not such numbers.
     """
-    try:
-        modes = torch.tensor(means, dtype=torch.float64)
-        shares = None if weights is None else torch.tensor(weights, dtype=torch.float64)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"means={means!r}, weights={weights!r} are not lists of numbers; use [-2, 2]"
-        ) from error
-    _require(
-        modes.ndim in (1, 2) and modes.numel() > 0, "means", means, "K numbers or K points of equal dimension"
-    )
-    if shares is not None:
-        fits = shares.shape == modes.shape[:1] and bool((shares > 0).all() and shares.isfinite().all())
-        _require(fits, "weights", weights, f"{len(modes)} numbers above 0, one for each mean")
-        shares = shares / shares.sum()
-    return _mixture(modes if modes.ndim == 2 else modes[:, None], std, shares)
+    modes, shares = _weighted("means", means, weights)
+    return _mixture(modes, std, shares)
 
 
-DENSITIES: Mapping[str, Callable[..., Mixture]] = {
+def spiral(*, arms: int = 2, turns: float = 1.0, std: float = 0.02) -> Mixture:
+    """Arms from near the middle to radius 1, nearly evenly filled and blurred by std."""
+    _require(arms >= 1, "arms", arms, "at least 1")
+    _require(0 < turns < math.inf, "turns", turns, "above 0")
+
+    def arm(u: Tensor) -> Tensor:
+        # With the radius itself in proportion to u, half of an arm would crowd in the middle.
+        radius = (0.01 + 0.99 * u).sqrt()
+        angle = 2 * math.pi * turns * radius
+        return torch.stack([radius * angle.cos(), radius * angle.sin()], 1)
+
+    first = _along(arm, std)
+    angles = [2 * math.pi * number / arms for number in range(arms)]
+    return _curve([first @ _rotation(angle) for angle in angles], std)
+
+
+def swiss_roll(*, std: float = 0.033) -> Mixture:
+    """(t cos t, t sin t)/7.5, t uniform in [1.5π, 4.5π]; scale and noise as in Gulrajani et al. (2017)."""
+
+    def roll(u: Tensor) -> Tensor:
+        t = 1.5 * math.pi * (1 + 2 * u)
+        return torch.stack([t * t.cos(), t * t.sin()], 1) / 7.5
+
+    return _curve([_along(roll, std)], std)
+
+
+def two_moons(*, std: float = 0.1) -> Mixture:
+    """Half circles of radius 1, the upper around (0, 0), the lower around (1, 0.5), blurred by std."""
+    upper = _along(lambda u: torch.stack([(math.pi * u).cos(), (math.pi * u).sin()], 1), std)
+    lower = torch.tensor([1.0, 0.5], dtype=torch.float64) - upper
+    return _curve([upper, lower], std)
+
+
+def checkerboard(*, side: int = 4, size: float = 4.0) -> Squares:
+    """Uniform on the squares of one colour of a side × side board, size units wide, around 0."""
+    _require(side >= 1, "side", side, "at least 1")
+    _require(0 < size < math.inf, "size", size, "above 0")
+    of_one_colour = [(i, j) for i in range(side) for j in range(side) if (i + j) % 2 == 0]
+    corners = torch.tensor(of_one_colour, dtype=torch.float64) * (size / side) - size / 2
+    return Squares(corners, size / side)
+
+
+def points(
+    *,
+    at: Sequence[float] | Sequence[Sequence[float]] = (0.0, 4.0),
+    weights: Sequence[float] | None = None,
+) -> Points:
+    """Single points with probabilities; by default the two clusters on the line of Sun et al. (2020).
+
+    Args:
+        at: K numbers, or K points of equal dimension.
+        weights: K positive numbers, which are divided by their sum; None for equal weights.
+
+    Raises:
+        ConfigError: the points or weights are not such numbers.
+    """
+    places, shares = _weighted("at", at, weights)
+    if shares is None:
+        shares = torch.full((len(places),), 1 / len(places), dtype=torch.float64)
+    return Points(places, shares)
+
+
+DENSITIES: Mapping[str, Callable[..., Density]] = {
     "ring": ring,
     "grid": grid,
     "gaussian": gaussian,
     "gaussian_mixture": gaussian_mixture,
+    "spiral": spiral,
+    "swiss_roll": swiss_roll,
+    "two_moons": two_moons,
+    "checkerboard": checkerboard,
+    "points": points,
 }
+
+
+def _along(curve: Callable[[Tensor], Tensor], std: float) -> Tensor:
+    """Points (K, 2) of a curve at even steps of its parameter u in [0, 1], neighbours at most std apart.
+
+    A row of Gaussians whose distance is their std is even to 2 exp(−2π²) = 5e-9 of its height.
+
+    Raises:
+        ConfigError: std is not above 0, or so small that this takes too many Gaussians.
+    """
+    _require(0 < std < math.inf, "std", std, "above 0")
+    fine = curve(torch.linspace(0, 1, 2_001, dtype=torch.float64))
+    speed = float((fine[1:] - fine[:-1]).norm(dim=1).max()) * 2_000
+    _require(speed / std <= MOST_COMPONENTS, "std", std, f"at least {speed / MOST_COMPONENTS:.1g}")
+    count = max(16, math.ceil(speed / std))
+    return curve((torch.arange(count, dtype=torch.float64) + 0.5) / count)
+
+
+def _curve(parts: Sequence[Tensor], std: float) -> Mixture:
+    return Mixture(torch.cat(list(parts)), float(std), countable=False)
+
+
+def _rotation(angle: float) -> Tensor:
+    """(2, 2), to be multiplied from the right."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    return torch.tensor([[cos, sin], [-sin, cos]], dtype=torch.float64)
+
+
+def _weighted(
+    name: str, places: Sequence[float] | Sequence[Sequence[float]], weights: Sequence[float] | None
+) -> tuple[Tensor, Tensor | None]:
+    """Places (K, d) and shares (K,) that sum to 1, both float64 and finite."""
+    try:
+        where = torch.tensor(places, dtype=torch.float64)
+        shares = None if weights is None else torch.tensor(weights, dtype=torch.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{name}={places!r}, weights={weights!r} are not lists of numbers; use [-2, 2]"
+        ) from error
+    fits = where.ndim in (1, 2) and where.numel() > 0
+    _require(fits, name, places, "K numbers or K points of equal dimension")
+    _require(bool(where.isfinite().all()), name, places, "finite")
+    if shares is not None:
+        fits = shares.shape == where.shape[:1] and bool((shares > 0).all() and shares.isfinite().all())
+        _require(fits, "weights", weights, f"{len(where)} numbers above 0, one for each of {name}")
+        shares = shares / shares.sum()
+    return (where if where.ndim == 2 else where[:, None]), shares
 
 
 def _mixture(modes: Tensor, std: float, weights: Tensor | None = None) -> Mixture:

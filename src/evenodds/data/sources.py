@@ -6,22 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ..errors import ConfigError, DataError, suggest
 from .arrays import array_problems, as_examples, check_layout, load_arrays, named_parts
 from .dataset import Array, Dataset, Split, pair, shuffled_splits
-from .densities import Mixture
-from .densities import gaussian as gaussian_density
-from .densities import gaussian_mixture as gaussian_mixture_density
-from .densities import grid as grid_density
-from .densities import ring as ring_density
 from .digits import load_digits
+from .drawn import checkerboard, gaussian, gaussian_mixture, grid, points, ring, spiral, swiss_roll, two_moons
 from .idx import FOLDER_FILES, find_file, load_idx_folder, load_idx_images, load_idx_labels
 from .named import load_named
 
 Range = Sequence[float] | None
-TRAIN_POINTS, HELD_OUT_POINTS = 100_000, 10_000  # of a density; PacGAN trains on 100,000
 
 
 def digits(*, value_range: Range = (-1.0, 1.0)) -> Dataset:
@@ -37,33 +31,6 @@ def mnist(*, folder: str | None = None, value_range: Range = (-1.0, 1.0)) -> Dat
 def fashion_mnist(*, folder: str | None = None, value_range: Range = (-1.0, 1.0)) -> Dataset:
     """Fashion-MNIST, split as MNIST; `folder` is where its four files are."""
     return load_named("fashion_mnist", folder=folder, value_range=pair(value_range))
-
-
-def ring(*, modes: int = 8, radius: float = 1.0, std: float = 0.01, seed: int = 0) -> Dataset:
-    """Points from Gaussians on a circle (PacGAN's 2D-ring): 100,000 train, 10,000 validation, 10,000 test."""
-    return _from_density("ring", ring_density(modes=modes, radius=radius, std=std), seed)
-
-
-def grid(*, side: int = 5, spacing: float = 2.0, std: float = 0.05, seed: int = 0) -> Dataset:
-    """Points from Gaussians on a square grid (PacGAN's 2D-grid), in as many splits as `ring`."""
-    return _from_density("grid", grid_density(side=side, spacing=spacing, std=std), seed)
-
-
-def gaussian(*, mean: float = 0.0, std: float = 1.0, seed: int = 0) -> Dataset:
-    """Numbers from one Gaussian, as vectors of length 1."""
-    return _from_density("gaussian", gaussian_density(mean=mean, std=std), seed)
-
-
-def gaussian_mixture(
-    *,
-    means: Sequence[float] | Sequence[Sequence[float]] = (-2.0, 2.0),
-    std: float = 0.5,
-    weights: Sequence[float] | None = None,
-    seed: int = 0,
-) -> Dataset:
-    """Points from Gaussians of one width around `means`, which are numbers or points."""
-    mixture = gaussian_mixture_density(means=means, std=std, weights=weights)
-    return _from_density("gaussian_mixture", mixture, seed)
 
 
 def array(
@@ -156,6 +123,11 @@ DATASETS: Mapping[str, Callable[..., Dataset]] = {
     "grid": grid,
     "gaussian": gaussian,
     "gaussian_mixture": gaussian_mixture,
+    "spiral": spiral,
+    "swiss_roll": swiss_roll,
+    "two_moons": two_moons,
+    "checkerboard": checkerboard,
+    "points": points,
     "array": array,
     "idx": idx,
 }
@@ -186,24 +158,6 @@ def source_for(argument: str) -> dict[str, str]:
         return {"name": "idx", "path": argument}
     raise DataError(
         f"{argument} is of no known kind; give .npy, .npz, .idx, -ubyte, .gz, or a folder of IDX files"
-    )
-
-
-def _from_density(name: str, mixture: Mixture, seed: int) -> Dataset:
-    """Fixed points drawn from a density; the three splits are independent."""
-    if seed < 0:
-        raise ConfigError(f"seed={seed} is negative; use 0 or more")
-    generator = torch.Generator().manual_seed(seed)
-    counts = (TRAIN_POINTS, HELD_OUT_POINTS, HELD_OUT_POINTS)
-    train, validation, test = (Split(mixture.sample(count, generator).numpy()) for count in counts)
-    return Dataset(
-        name=name,
-        train=train,
-        validation=validation,
-        test=test,
-        value_range=None,
-        source=name,
-        density=mixture,
     )
 
 
