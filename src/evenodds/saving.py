@@ -121,7 +121,8 @@ class Saver:
         self.close()
         self._board = None  # a new one hides what was recorded after the checkpoint
         text = f"{reason}; back to {facts['examples']:,} examples with half the learning rates"
-        self.record({"examples": facts["examples"], "event": {"kind": "rollback", "text": text}})
+        event = {"kind": "rollback", "text": text, "trouble": True}
+        self.record({"examples": facts["examples"], "event": [event]})
         return True
 
     def _put_back(self, tensors: dict[str, Tensor], facts: dict[str, Any], path: Path) -> None:
@@ -179,6 +180,8 @@ class Saver:
         """One line of metrics.jsonl, and the same for TensorBoard."""
         self._run.record(line)
         self._tensorboard().scalars(line["examples"], line)
+        for event in line.get("event", []):
+            self._tensorboard().text(line["examples"], f"referee/{event['kind']}", event["text"])
 
     def picture(self, examples: int) -> None:
         """The fixed latents' samples, drawn as they are now."""

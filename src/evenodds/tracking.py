@@ -36,6 +36,11 @@ class TensorBoard:
                 if isinstance(value, (int, float)) and name not in ("examples", "iteration"):
                     self._writer.add_scalar(name, value, examples)
 
+    def text(self, examples: int, name: str, text: str) -> None:
+        """A sentence; TensorBoard reads it as Markdown."""
+        with self._refusing():
+            self._writer.add_text(name, text, examples)
+
     def picture(self, examples: int, pixels: Array) -> None:
         """(H, W, C) uint8."""
         with self._refusing():

@@ -56,7 +56,7 @@ class Session:
     recorder: Recorder
     saver: Saver
     started: float = 0.0  # perf_counter() at which the whole run would have begun without interruptions
-    stopped: str = ""  # why the referee ended the run before its time
+    stopped: Mapping[str, Any] | None = None  # the event for which the referee ended the run before its time
 
     @property
     def seconds(self) -> float:
@@ -153,16 +153,12 @@ def _play(session: Session) -> Iterator[Progress]:
 def _ended(session: Session, report: Mapping[str, Any]) -> bool:
     """Do what the config wants done about the referee's verdicts; whether the run ends with that."""
     for event in report.get("event", []):
-        text, wanted = event["text"], session.config.on_trouble
-        if event["kind"] == "enough" and session.config.until == "even":
-            session.stopped = text
-        elif event["trouble"] and wanted == "stop":
-            session.stopped = text
-        elif event["trouble"] and wanted == "rollback":
-            if _rolled_back(session, text, before=event["since"]):
-                return False
-            session.stopped = f"{text} (no checkpoint is left to go back to)"
-    return bool(session.stopped)
+        wanted = session.config.on_trouble if event["trouble"] else "warn"
+        if wanted == "rollback" and _rolled_back(session, event["text"], before=event["since"]):
+            return False
+        if wanted != "warn" or (event["kind"] == "enough" and session.config.until == "even"):
+            session.stopped = event
+    return session.stopped is not None
 
 
 def _rolled_back(session: Session, reason: str, *, before: int) -> bool:

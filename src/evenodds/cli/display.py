@@ -25,6 +25,7 @@ PROBABILITIES = ("minimax", "non_saturating")  # the losses under which D's outp
 EVEN_ODDS = -math.log(4)  # V(D, G) where D(x) = 1/2 everywhere: Goodfellow et al. (2014), Theorem 1
 REFRESH_S = 0.25  # the live display: often enough to look alive, too seldom to cost anything
 LINE_S = 5.0  # plain lines are at least this far apart
+LATEST = 3  # verdicts that stay on the screen
 WINDOW_S = 30.0  # of training that the speed is taken over
 
 
@@ -102,6 +103,12 @@ def measured(line: Mapping[str, Any]) -> str:
     return " · ".join(parts)
 
 
+def said(line: Mapping[str, Any]) -> list[str]:
+    """What the referee has newly seen, a sentence each, with the mark of trouble where it is one."""
+    events = line.get("event", [])
+    return [f"{'TROUBLE' if event['trouble'] else 'referee'}: {event['text']}" for event in events]
+
+
 class Lines:
     """One line at a report, at least five seconds apart; the last one and measurements always come."""
 
@@ -115,13 +122,18 @@ class Lines:
         if line is None:
             return
         self._pace.add(examples)
-        metrics, now = measured(line), time.perf_counter()
-        if now < self._next and examples < self._total and not metrics:
+        metrics, now, verdicts = measured(line), time.perf_counter(), said(line)
+        if now < self._next and examples < self._total and not metrics and not verdicts:
             return
         self._next = now + LINE_S
         parts = [self._pace.where(), odds(line, probabilities=self._probabilities), metrics]
         # print, flushed: Rich would fold the line at 80 columns, and a pipe would hold it back
-        print(" · ".join(part for part in parts if part), file=self._console.file, flush=True)
+        text = " · ".join(part for part in parts if part)
+        print(
+            "\n".join([text, *(f"  {sentence}" for sentence in verdicts)]),
+            file=self._console.file,
+            flush=True,
+        )
 
     def close(self) -> None:
         """See `Display`."""
@@ -134,6 +146,7 @@ class Dashboard:
         self._total, self._probabilities = total, probabilities
         self._pace = Pace(examples, total)
         self._odds = self._metrics = ""
+        self._said: deque[str] = deque(maxlen=LATEST)
         self._began = self._next = time.perf_counter()
         self._live = Live(console=console, auto_refresh=False)
         self._live.start()
@@ -144,6 +157,7 @@ class Dashboard:
             self._odds = odds(line, probabilities=self._probabilities)
             if measured(line):
                 self._metrics = f"{measured(line)} at {examples:,} examples"
+            self._said.extend(f"at {examples:,}: {sentence}" for sentence in said(line))
         now = time.perf_counter()
         if now < self._next and examples < self._total:
             return
@@ -159,7 +173,7 @@ class Dashboard:
         bar = Table.grid(padding=(0, 1))
         elapsed = f"{duration(now - self._began)} so far"
         bar.add_row(ProgressBar(total=self._total, completed=min(examples, self._total), width=40), elapsed)
-        lines = [self._pace.where(), self._odds, self._metrics]
+        lines = [self._pace.where(), self._odds, self._metrics, *self._said]
         return Group(bar, *(Text(line) for line in lines if line))
 
 

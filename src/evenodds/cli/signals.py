@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
-INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
+INTERRUPTED, REFUSED = 130, 2  # exit status after Ctrl-C, as shells have it; and where the user must act
 NOTHING = "interrupted before anything was trained; nothing was saved"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -6,13 +6,13 @@ import contextlib
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from cyclopts import Parameter
 from rich.console import Console
 
 from .display import display
-from .signals import INTERRUPTED, Interruption
+from .signals import INTERRUPTED, REFUSED, Interruption
 from .text import command
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ def train(
     seed: int | None = None,
     device: str | None = None,
     threads: int | None = None,
+    on_trouble: Literal["warn", "stop", "rollback"] | None = None,
+    until: Literal["examples", "even"] | None = None,
     dry_run: Flag = False,
     resume: Flag = False,
 ) -> int:
-    """Train a generator against a discriminator.
-
-    Ctrl-C saves a checkpoint and prints the command that goes on from it.
+    """Train a generator against a discriminator; Ctrl-C saves a checkpoint and says how to go on from it.
 
     Args:
         recipe: name of a recipe (see: evenodds recipes) or a YAML file; gan-digits if left out.
@@ -50,18 +50,23 @@ def train(
         seed: of everything random.
         device: auto, cpu, cuda, cuda:1, mps …
         threads: of the CPU.
+        on_trouble: rollback returns to a checkpoint from before it, with half the learning rates.
+        until: even stops once the referee finds that more training is not expected to help.
         dry_run: print the complete configuration and stop; nothing is trained or written.
         resume: go on with an interrupted run, or train a finished one longer with --examples.
     """
     from .settings import prepare
 
-    shorthands = {"examples": examples, "seed": seed, "device": device, "threads": threads}
+    shorthands: dict[str, Any] = {"examples": examples, "seed": seed, "device": device, "threads": threads}
+    shorthands |= {"on_trouble": on_trouble, "until": until}
     with Interruption() as stop:
         ready = prepare(recipe, directory, data, assignments, shorthands, resume=resume)
-        if dry_run:
-            print(ready.dry_run(), end="")
-            return 0
-        return _train(ready, stop)
+        return _printed(ready) if dry_run else _train(ready, stop)
+
+
+def _printed(ready: Plan) -> int:
+    print(ready.dry_run(), end="")
+    return 0
 
 
 def _train(ready: Plan, stop: Interruption) -> int:
@@ -79,8 +84,12 @@ def _train(ready: Plan, stop: Interruption) -> int:
         print(f"{run} has seen {seen:,} examples, as many as it was to be trained for")
         finish(run, config, ready.dataset, seconds=None, complete=True)
         return 0
-    complete = session.examples >= config.examples
+    complete = session.examples >= config.examples or session.stopped is not None
     finish(run, config, ready.dataset, seconds=session.seconds, complete=complete)
+    if session.stopped is not None:
+        said = f"the referee ended the run at {session.examples:,} examples: {session.stopped['text']}"
+        print(f"evenodds: {said}", file=sys.stderr)
+        return REFUSED if session.stopped["trouble"] else 0
     if complete:
         return 0
     saved = f"a checkpoint at {session.examples:,} examples is saved; to go on"

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from .facts import LOG_2, LOG_4, NO_PROBABILITY, Facts
 from .history import Curve, History
 
+MOST_MARKS = 12  # on a chart; more can't be told apart
+
 Array = NDArray[np.float64]
 Limits = tuple[float, float]
 
@@ -57,10 +59,20 @@ class Region(NamedTuple):
     role: str
 
 
+class Mark(NamedTuple):
+    """Something that was noticed while training: a vertical line with its number in the table of events."""
+
+    examples: int
+    number: int
+    kind: str
+    trouble: bool
+
+
 class Chart(NamedTuple):
     """One picture of curves over the examples seen.
 
     Args:
+        marks: of the events of the run, the same in every chart.
         right: (factor, offset, label) of a second y axis: its value is factor * y + offset.
     """
 
@@ -73,6 +85,7 @@ class Chart(NamedTuple):
     levels: tuple[Level, ...] = ()
     regions: tuple[Region, ...] = ()
     right: tuple[float, float, str] | None = None
+    marks: tuple[Mark, ...] = ()
 
 
 def charts(history: History, facts: Facts, *, limit: int) -> list[Chart]:
@@ -82,7 +95,18 @@ def charts(history: History, facts: Facts, *, limit: int) -> list[Chart]:
         limit: points a curve may have; longer ones are summarised.
     """
     made = [losses(history, facts, limit), odds(history, facts, limit), value(history, facts, limit)]
-    return [chart for chart in (*made, *metrics(history, limit)) if chart.series]
+    made += [gauge(history, limit), samples(history, limit)]
+    drawn = marks(history)
+    return [chart._replace(marks=drawn) for chart in (*made, *metrics(history, limit)) if chart.series]
+
+
+def marks(history: History) -> tuple[Mark, ...]:
+    """The latest events, numbered as in the table."""
+    numbered = [
+        Mark(event.examples, number, event.kind, event.trouble)
+        for number, event in enumerate(history.events, 1)
+    ]
+    return tuple(numbered[-MOST_MARKS:])
 
 
 def losses(history: History, facts: Facts, limit: int) -> Chart:
@@ -150,6 +174,35 @@ def value(history: History, facts: Facts, limit: int) -> Chart:
     limits = low - 0.06 * (high - low), high  # room below −log 4: a game that goes well ends just above it
     placed = _placed(levels, series, limits)
     return Chart("value", title, note, "V(D,G) [nats]", limits, series, placed, right=right)
+
+
+def gauge(history: History, limit: int) -> Chart:
+    """What D shows of the divergence that is left, on data that it wasn't trained on."""
+    series = _all(
+        history,
+        limit,
+        ("JSD is at least: estimate", "value", "gauge/jsd"),
+        ("low end of its 95 % interval", "discriminator", "gauge/jsd/low"),
+        ("JSD is at least, by a fresh probe", "generator", "probe/jsd"),
+    )
+    levels = (Level(0.0, "0: even odds"),)
+    note = "From held-out data and fresh samples; where D is no probability, from a calibrated read-out."
+    limits = _limits(series, levels)
+    return Chart("gauge", "The gauge: how far from even odds", note, "JSD [nats]", limits, series, levels)
+
+
+def samples(history: History, limit: int) -> Chart:
+    """What the referee sees of the samples themselves."""
+    series = _all(
+        history,
+        limit,
+        ("diversity: distances between samples", "generator", "signal/diversity"),
+        ("coverage of the data's clusters", "value", "signal/coverage"),
+    )
+    levels = (Level(1.0, "1: as in held-out data"),)
+    limits = _limits(series, (*levels, Level(0.0, "")))
+    title = "Samples against held-out data"
+    return Chart("samples", title, "Both near 0: the generator has collapsed.", title, limits, series, levels)
 
 
 def metrics(history: History, limit: int) -> list[Chart]:

@@ -23,6 +23,7 @@ class Event(NamedTuple):
     examples: int
     kind: str
     text: str
+    trouble: bool = False
 
 
 class Curve(NamedTuple):
@@ -145,4 +146,5 @@ def _number(value: object) -> float | None:
 def _events(examples: int, value: object) -> Iterator[Event]:
     for event in value if isinstance(value, list) else [value]:
         if isinstance(event, dict):
-            yield Event(examples, str(event.get("kind", "")), str(event.get("text", "")))
+            kind, text = str(event.get("kind", "")), str(event.get("text", ""))
+            yield Event(examples, kind, text, event.get("trouble") is True)

@@ -186,6 +186,7 @@ def _chart(chart: Chart) -> dict[str, Any]:
         "levels": [level._asdict() for level in chart.levels],
         "regions": [region._asdict() for region in chart.regions],
         "right": list(chart.right[:2]) if chart.right else None,
+        "marks": [[mark.examples, mark.number, mark.kind, mark.trouble] for mark in chart.marks],
     }
 
 

@@ -26,6 +26,7 @@ COLOURS = {
     "data": "#868e96",
     "value": "#5f3dc4",
     "even": "#2b8a3e",
+    "trouble": "#c92a2a",
 }
 # The user's own matplotlib settings (LaTeX, fonts) must not change these files, nor make them fail.
 STYLE: dict[Any, Any] = {
@@ -42,7 +43,7 @@ STYLE: dict[Any, Any] = {
 
 
 def write_plots(run: Path) -> list[Path]:
-    """Write plots/losses.png, odds.png, value.png and metrics.png, as far as there are records for them.
+    """Write plots/losses.png, odds.png, value.png, gauge.png, samples.png and metrics.png, where recorded.
 
     Raises:
         RunError: nothing has been recorded yet, or a file can't be read or written.
@@ -94,6 +95,7 @@ def _draw(axes: Axes, chart: Chart) -> None:
     for series in chart.series:
         _draw_series(axes, series)
     _draw_theory(axes, chart)
+    _draw_marks(axes, chart)
     axes.set_title(one_line(chart.title, longest=90), loc="left", pad=24 if chart.note else 8)
     if chart.note:
         axes.text(0, 1.02, chart.note, transform=axes.transAxes, fontsize=9, color="#495057")
@@ -122,6 +124,17 @@ def _draw_theory(axes: Axes, chart: Chart) -> None:
         axes.text(
             0.995, level.y, level.text, transform=across, ha="right", va="top" if level.below else "bottom",
             fontsize=9, color="#343a40", zorder=5, bbox=behind,
+        )  # fmt: skip
+
+
+def _draw_marks(axes: Axes, chart: Chart) -> None:
+    """A dotted line with the event's number at its foot; red where it is trouble."""
+    for mark in chart.marks:
+        colour = COLOURS["trouble" if mark.trouble else "even"]
+        axes.axvline(mark.examples, color=colour, linestyle=(0, (1, 2)), linewidth=1.2)
+        axes.text(
+            mark.examples, 0.01, f"{mark.number} {mark.kind}", transform=axes.get_xaxis_transform(),
+            rotation=90, ha="right", va="bottom", fontsize=7, color=colour, clip_on=True,
         )  # fmt: skip
 
 

@@ -104,6 +104,12 @@
       add("line", { class: "level", x1: margin.left, x2: end, y1: y(level.y), y2: y(level.y) });
       add("text", { class: "halo", x: end - 4, y: level.below || y(level.y) < margin.top + 16 ? y(level.y) + 14 : y(level.y) - 4, "text-anchor": "end" }, level.text);
     }
+    for (const [examples, number, kind, trouble] of chart.marks) {
+      const group = add("g", { class: trouble ? "trouble" : "even" });
+      add("line", { class: "mark", x1: x(examples), x2: x(examples), y1: margin.top, y2: height - margin.bottom }, undefined, group);
+      const label = add("text", { class: "mark-text halo", x: x(examples), y: height - margin.bottom - 5, "text-anchor": "middle" }, String(number), group);
+      add("title", {}, `event ${number}: ${kind}`, label);
+    }
     view.cursor = add("line", { class: "cursor", y1: margin.top, y2: height - margin.bottom });
     view.dots = chart.series.map((one) => add("circle", { class: "dot", r: 4.5 }, undefined, add("g", { class: one.role })));
     view.toExamples = (pixel) => ((pixel - margin.left) / (width - margin.left - right)) * farthest;

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..drawing.canvas import one_line
 from .facts import LOG_2, LOG_4, NO_PROBABILITY, Facts, implied_jsd
-from .history import History
+from .history import Event, History
 
 MOST_ROWS = 400  # of a table: a configuration has a hundred, and YAML can be made to unfold without end
 DEEPEST = 8
@@ -148,12 +148,22 @@ def _events(history: History) -> str:
     if not history.events:
         return ""
     shown = history.events[-MOST_ROWS:]
-    rows = [(f"{event.examples:,}", event.kind, event.text) for event in shown]
+    first = len(history.events) - len(shown) + 1
+    rows = [
+        (str(number), f"{event.examples:,}", _kind(event), event.text)
+        for number, event in enumerate(shown, first)
+    ]
     left = len(history.events) - len(shown)
     said = (
-        f"The latest {len(shown)} of {len(history.events):,}." if left else "What was noticed while training."
+        f"The latest {len(shown)} of {len(history.events):,}."
+        if left
+        else "What was noticed while training; the numbers stand on the curves."
     )
-    return _section("Events", _table(said, ("Examples", "Kind", "What"), rows))
+    return _section("Events", _table(said, ("No.", "Examples", "Kind", "What"), rows))
+
+
+def _kind(event: Event) -> str:
+    return event.kind.replace("_", " ") + (" (trouble)" if event.trouble else "")
 
 
 def _settings(title: str, file: str, values: Mapping[str, Any]) -> str:
