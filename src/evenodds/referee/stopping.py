@@ -1,4 +1,4 @@
-"""When to stop: once a quarter of the training so far has brought nothing that stands out of its own noise."""
+"""When to stop: once a quarter of the training so far has brought nothing that stands out of its noise."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Change(NamedTuple):
     before: float
     after: float
     error: float
-    range: float  # over the whole run
+    range: float  # of means of LEAST values, over the whole run
 
     @property
     def flat(self) -> bool:
@@ -74,7 +74,9 @@ def _change(lines: Sequence[Line], name: str) -> Change | None:
     if min(len(before), len(after)) < LEAST:
         return None
     error = math.sqrt(_variance(before) / len(before) + _variance(after) / len(after))
-    return Change(name, _mean(before), _mean(after), error, max(every) - min(every))
+    # of means: the range of single values grows with their noise
+    blocks = [_mean(every[at : at + LEAST]) for at in range(0, len(every) - LEAST + 1, LEAST)]
+    return Change(name, _mean(before), _mean(after), error, max(blocks) - min(blocks))
 
 
 def _rate_moves(lines: Sequence[Line]) -> bool:
