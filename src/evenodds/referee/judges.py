@@ -131,7 +131,8 @@ class ParzenJudge(NamedTuple):
         squares = torch.zeros(len(x), len(points), device=x.device)
         for axis in range(x.shape[1]):
             squares += (x[:, axis, None] - points[None, :, axis]).square_()
-        return squares.mul_(-0.5 / self.width**2).exp_().sum(1)
+        # what is next to nothing is not let become less: exp of numbers that underflow is ten times as slow
+        return squares.mul_(-0.5 / self.width**2).clamp_(min=-80).exp_().sum(1)
 
 
 def parzen_judges(real: Tensor, fake: Tensor, *, widths: int = 6) -> list[ParzenJudge]:
