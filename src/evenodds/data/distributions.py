@@ -126,7 +126,7 @@ class Squares:
             if self.std > 0:
                 return _log_blurred(beyond, self.side, self.std).sum(2).logsumexp(1) - constant
             inside = ((beyond >= 0) & (beyond <= self.side)).all(2).any(1)
-            return torch.where(inside, -constant, -math.inf).double()
+            return points.new_full((len(points),), -constant).masked_fill(~inside, -math.inf)
 
         return torch.cat([of(part) for part in x.double().split(max(1, CHUNK // len(corners)))])
 
