@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
 
 from .algorithm import GAN, Stats
 from .checkpoint import first_non_finite, weights
@@ -17,6 +15,7 @@ from .data.dataset import Dataset
 from .data.loader import to_range
 from .errors import NonFiniteError
 from .networks.layers import Packed
+from .referee.scores import evaluating, held_out_values, value
 
 
 class Recorder:
@@ -56,12 +55,13 @@ class Recorder:
         self._kept = [(self._gan.iteration, stats)] if stats else []
         self._since = self._gan.iteration, time.perf_counter()
 
-    def report(self, examples: int, examples_per_iteration: int) -> dict[str, Any]:
+    def report(self, examples: int, examples_per_iteration: int, *, held_out: bool = True) -> dict[str, Any]:
         """Means over the iterations since the last report, and V(D, G) on held-out data.
 
         Args:
             examples: training examples seen.
             examples_per_iteration: that D sees.
+            held_out: False leaves V(D, G) to the referee, who needs D's logits for more.
 
         Raises:
             NonFiniteError: a loss, logit or weight is infinite or NaN; names the first and its iteration.
@@ -74,7 +74,8 @@ class Recorder:
         line |= {name: float(values.mean()) for name, values in joined.items()}
         line |= {"d/real": float(real.sigmoid().mean()), "d/fake": float(fake.sigmoid().mean())}
         line["value/train"] = value(real, fake)
-        line |= self._held_out(examples)
+        if held_out:
+            line |= self._held_out(examples)
         (iteration, then), now = self._since, time.perf_counter()
         line["rate"] = (self._gan.iteration - iteration) * examples_per_iteration / (now - then)
         self._since = self._gan.iteration, now
@@ -100,7 +101,6 @@ class Recorder:
         if weight:
             raise NonFiniteError(f"a weight stopped being a number by iteration {self._gan.iteration}{where}")
 
-    @torch.no_grad()
     def _held_out(self, examples: int) -> dict[str, float]:
         """V(D, G) on validation data and as many fresh samples, both players in evaluation mode.
 
@@ -113,32 +113,10 @@ class Recorder:
             return {}
         x, y = self._x[:count], None if self._y is None else self._y[:count]
         random = torch.Generator().manual_seed(self._seed + examples)
-        players = (gan.generator, gan.discriminator)
-        training = [player.training for player in players]
-        for player in players:
-            player.eval()
-        fake = gan.generator(gan.prior(count, random).to(x.device), y)
-        real_logits, fake_logits = gan.discriminator(x, y), gan.discriminator(fake, y)
-        for player, mode in zip(players, training, strict=True):
-            player.train(mode)
-        line = {
-            "d/held_out": float(real_logits.sigmoid().mean()),
-            "value/held_out": value(real_logits, fake_logits),
-        }
-        for name, mean in line.items():
-            if not math.isfinite(mean):
-                raise NonFiniteError(f"{name} is {mean} at iteration {gan.iteration}")
-        return line
-
-
-def value(real: Tensor, fake: Tensor) -> float:
-    """V(D, G) = E log D(x) + E log(1 − D(G(z))) in nats, Goodfellow et al. (2014), Eq. 1.
-
-    Args:
-        real: (N,) logits of real examples.
-        fake: (M,) logits of generated ones.
-    """
-    return float(logsigmoid(real).mean() + logsigmoid(-fake).mean())
+        with evaluating(gan.generator, gan.discriminator):
+            fake = gan.generator(gan.prior(count, random).to(x.device), y)
+            real_logits, fake_logits = gan.discriminator(x, y), gan.discriminator(fake, y)
+        return held_out_values(real_logits, fake_logits, gan.iteration)
 
 
 def _joined(kept: list[tuple[int, Stats]]) -> dict[str, Tensor]:

@@ -266,7 +266,7 @@ class Saver:
     def _report(self, measure: bool, seconds: float) -> dict[str, Any]:
         """One line of metrics.jsonl, written."""
         with self._advising():
-            line = self._recorder.report(self._examples, self._per_iteration)
+            line = self._recorder.report(self._examples, self._per_iteration, held_out=self._referee is None)
         line["seconds"] = seconds
         players = (self._gan.discriminator_optimizer, self._gan.generator_optimizer)
         for name, optimizer in zip(("discriminator", "generator"), players, strict=True):

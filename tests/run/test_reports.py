@@ -14,7 +14,8 @@ from evenodds.data.dataset import Dataset, Split
 from evenodds.data.loader import Loader
 from evenodds.data.sources import ring
 from evenodds.losses import LOSSES
-from evenodds.recorder import Recorder, value
+from evenodds.recorder import Recorder
+from evenodds.referee.scores import value
 from evenodds.trainer import training
 
 

@@ -45,12 +45,21 @@ def held_out_values(real: Tensor, fake: Tensor, iteration: int) -> dict[str, flo
     Raises:
         NonFiniteError: one of both is no number.
     """
-    value = float(logsigmoid(real).mean() + logsigmoid(-fake).mean())
-    line = {"d/held_out": float(real.sigmoid().mean()), "value/held_out": value}
+    line = {"d/held_out": float(real.sigmoid().mean()), "value/held_out": value(real, fake)}
     for name, mean in line.items():
         if not math.isfinite(mean):
             raise NonFiniteError(f"{name} is {mean} at iteration {iteration}")
     return line
+
+
+def value(real: Tensor, fake: Tensor) -> float:
+    """V(D, G) = E log D(x) + E log(1 − D(G(z))) in nats, Goodfellow et al. (2014), Eq. 1.
+
+    Args:
+        real: (N,) logits of real examples.
+        fake: (M,) logits of generated ones.
+    """
+    return float(logsigmoid(real).mean() + logsigmoid(-fake).mean())
 
 
 def gauge_signals(real: Tensor, fake: Tensor, *, loss: str, pack: int) -> dict[str, float]:
