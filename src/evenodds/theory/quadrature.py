@@ -107,9 +107,10 @@ def _edges(bounds: Tensor) -> list[Tensor]:
 
 def _boxes(edges: list[Tensor]) -> tuple[Tensor, Tensor]:
     """Lower and upper corners (P, d) of all boxes between edges."""
-    low, high = ([part[cut] for part in edges] for cut in (slice(None, -1), slice(1, None)))
+    lower, upper = ([part[cut] for part in edges] for cut in (slice(None, -1), slice(1, None)))
     dimension = len(edges)
-    return tuple(torch.cartesian_prod(*side).reshape(-1, dimension) for side in (low, high))  # type: ignore[return-value]
+    corners = [torch.cartesian_prod(*side).reshape(-1, dimension) for side in (lower, upper)]
+    return corners[0], corners[1]
 
 
 def _evaluate(low: Tensor, high: Tensor, p: Density, q: Density, terms: Terms) -> Panels:

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from .density import Smoothable
+from .density import Density, Smoothable
 from .distances import Estimate
 
 CHUNK = 50_000  # distances that are held at once: as many as stay in a processor's cache
-FOLDS = 2
 
 
 class SampledDensity(NamedTuple):
@@ -101,29 +100,32 @@ def jsd_of_samples(
     Raises:
         ValueError: too few samples, shapes that don't fit, or a bandwidth that is not above 0.
     """
-    if len(samples) < 2 * FOLDS:
+    if len(samples) < 4:
         raise ValueError(f"{len(samples)} samples can't be split in halves to measure; give at least 4")
     random = generator or torch.Generator().manual_seed(0)
     real = density.sample(len(samples), random).double()
     h = _checked(samples, real, bandwidth)
     fake = samples.double()[torch.randperm(len(samples), generator=random)]
+    halves = [
+        [x + h * torch.randn(x.shape, dtype=torch.float64, generator=random) for x in part]
+        for part in (real.chunk(2), fake.chunk(2))
+    ]
+    (first, second), data, noisy = fake.chunk(2), *halves
     truth = density.smoothed(h)
-
-    def noisy(x: Tensor) -> Tensor:
-        return x + h * torch.randn(x.shape, dtype=torch.float64, generator=random)
-
-    def score(known: Tensor, real: Tensor, fake: Tensor) -> tuple[float, float]:
-        odds = [truth.log_density(x) - _log_kernels(x, known, h) for x in (real, fake)]
-        gains = [math.log(2) - softplus(sign * l) for sign, l in zip((-1, 1), odds, strict=True)]
-        variance = sum(float(gain.var()) / len(gain) for gain in gains)
-        return sum(float(gain.mean()) for gain in gains) / 2, variance / 4
-
-    halves, data = fake.chunk(FOLDS), real.chunk(FOLDS)
-    lower = [score(halves[i], noisy(data[i]), noisy(halves[1 - i])) for i in range(FOLDS)]
-    low = sum(value for value, _ in lower) / FOLDS
-    high, variance = score(fake, noisy(real), noisy(fake))
+    by_first, _ = _score(truth, first, data[1], noisy[1], h)
+    by_second, _ = _score(truth, second, data[0], noisy[0], h)
+    low = (by_first + by_second) / 2
+    high, variance = _score(truth, fake, torch.cat(data), torch.cat(noisy), h)
     low, high = max(0.0, min(low, high)), max(low, high)
     return Estimate((low + high) / 2, (high - low) / 2 + math.sqrt(variance))
+
+
+def _score(truth: Density, known: Tensor, real: Tensor, fake: Tensor, h: float) -> tuple[float, float]:
+    """What D = truth / (truth + the density of noisy `known`) scores as JSD, and its variance."""
+    odds = [truth.log_density(x) - _log_kernels(x, known, h) for x in (real, fake)]
+    gains = math.log(2) - softplus(-odds[0]), math.log(2) - softplus(odds[1])
+    variance = sum(float(gain.var()) / len(gain) for gain in gains)
+    return sum(float(gain.mean()) for gain in gains) / 2, variance / 4
 
 
 def _log_kernels(x: Tensor, known: Tensor, h: float) -> Tensor:
