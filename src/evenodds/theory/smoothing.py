@@ -98,7 +98,7 @@ def jsd_of_samples(
         generator: for the draws from the density and of the noise; None for seed 0.
 
     Raises:
-        ValueError: too few samples, shapes that don't fit, or a bandwidth that is not above 0.
+        ValueError: too few samples, shapes that don't fit, or a bandwidth not above 0.
     """
     if len(samples) < 4:
         raise ValueError(f"{len(samples)} samples can't be split in halves to measure; give at least 4")
@@ -106,18 +106,13 @@ def jsd_of_samples(
     real = density.sample(len(samples), random).double()
     h = _checked(samples, real, bandwidth)
     fake = samples.double()[torch.randperm(len(samples), generator=random)]
-    halves = [
-        [x + h * torch.randn(x.shape, dtype=torch.float64, generator=random) for x in part]
-        for part in (real.chunk(2), fake.chunk(2))
-    ]
-    (first, second), data, noisy = fake.chunk(2), *halves
-    truth = density.smoothed(h)
-    by_first, _ = _score(truth, first, data[1], noisy[1], h)
-    by_second, _ = _score(truth, second, data[0], noisy[0], h)
-    low = (by_first + by_second) / 2
-    high, variance = _score(truth, fake, torch.cat(data), torch.cat(noisy), h)
-    low, high = max(0.0, min(low, high)), max(low, high)
-    return Estimate((low + high) / 2, (high - low) / 2 + math.sqrt(variance))
+    data, noisy = (x + h * torch.randn(x.shape, dtype=torch.float64, generator=random) for x in (real, fake))
+    truth, (first, second) = density.smoothed(h), fake.chunk(2)
+    halves = list(zip(data.chunk(2), noisy.chunk(2), strict=True))
+    low = (_score(truth, second, *halves[0], h)[0] + _score(truth, first, *halves[1], h)[0]) / 2
+    high, variance = _score(truth, fake, data, noisy, h)
+    ends = sorted(max(0.0, end) for end in (low, high))
+    return Estimate(sum(ends) / 2, (ends[1] - ends[0]) / 2 + math.sqrt(variance))
 
 
 def _score(truth: Density, known: Tensor, real: Tensor, fake: Tensor, h: float) -> tuple[float, float]:
