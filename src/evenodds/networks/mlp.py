@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, relu
+from torch.nn.functional import relu
 
 from .layers import Dropout, Maxout, flat_size, one_hot, uniform_init
 
@@ -98,6 +98,7 @@ class Discriminator2014(nn.Module):
 
 
 OUTPUTS = {"linear": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+SMOOTH = {"silu": nn.SiLU, "tanh": nn.Tanh}  # a generator without kinks has a density without steps
 
 
 class MLPGenerator(nn.Module):
@@ -109,6 +110,7 @@ class MLPGenerator(nn.Module):
         classes: number of labels K, 0 for none.
         widths: hidden units, layer by layer.
         slope: of the leaky ReLU below 0; 0 is ReLU.
+        activation: "leaky_relu", or "silu" or "tanh", which have no kink.
         batch_norm: batch normalization before each activation (Ioffe and Szegedy 2015).
         output: "tanh" for data in [−1, 1], "sigmoid" for [0, 1], "linear" for vectors.
         weight_std: standard deviation of the initial weights; None keeps PyTorch's own initialization.
@@ -122,6 +124,7 @@ class MLPGenerator(nn.Module):
         classes: int = 0,
         widths: Sequence[int] = (256, 256),
         slope: float = 0.2,
+        activation: str = "leaky_relu",
         batch_norm: bool = False,
         output: str = "linear",
         weight_std: float | None = None,
@@ -136,14 +139,14 @@ class MLPGenerator(nn.Module):
             norm = nn.BatchNorm1d(width) if batch_norm else nn.Identity()
             self.hidden.append(nn.Sequential(nn.Linear(fan_in, width, bias=not batch_norm), norm))
         self.last = nn.Linear(widths[-1], flat_size(sample_shape))
-        self.slope, self.output = slope, OUTPUTS[output]()
+        self.activation, self.output = _activation(activation, slope), OUTPUTS[output]()
         _normal_init(self, weight_std)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """(N, L), (N,) -> (N, *sample_shape)."""
         hidden = torch.cat([z, one_hot(y, self.classes)], 1) if self.classes and y is not None else z
         for layer in self.hidden:
-            hidden = leaky_relu(layer(hidden), self.slope)
+            hidden = self.activation(layer(hidden))
         x: Tensor = self.output(self.last(hidden))
         return x.view(len(z), *self.sample_shape)
 
@@ -156,9 +159,10 @@ class MLPDiscriminator(nn.Module):
         classes: number of labels K, 0 for none.
         widths: hidden units, layer by layer.
         slope: of the leaky ReLU below 0.
+        activation: "leaky_relu", or "silu" or "tanh", which have no kink.
         dropout: probability that a hidden unit is dropped.
         input_dropout: probability that an input value is dropped.
-        maxout: pieces per hidden unit; 0 for leaky ReLU.
+        maxout: pieces per hidden unit; 0 for the activation.
         weight_std: standard deviation of the initial weights; None keeps PyTorch's own initialization.
     """
 
@@ -169,6 +173,7 @@ class MLPDiscriminator(nn.Module):
         classes: int = 0,
         widths: Sequence[int] = (256, 256),
         slope: float = 0.2,
+        activation: str = "leaky_relu",
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         maxout: int = 0,
@@ -179,7 +184,7 @@ class MLPDiscriminator(nn.Module):
         layers: list[nn.Module] = [Dropout(input_dropout)] if input_dropout else []
         for fan_in, width in zip((flat_size(sample_shape) + classes, *widths), widths, strict=False):
             layers += [Maxout(fan_in, width, maxout)] if maxout else [nn.Linear(fan_in, width)]
-            layers += [] if maxout else [nn.LeakyReLU(slope)]
+            layers += [] if maxout else [_activation(activation, slope)]
             layers += [Dropout(dropout)] if dropout else []
         self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
         _normal_init(self, weight_std)
@@ -191,6 +196,12 @@ class MLPDiscriminator(nn.Module):
             x = torch.cat([x, one_hot(y, self.classes)], 1)
         logits: Tensor = self.layers(x)
         return logits.squeeze(1)
+
+
+def _activation(name: str, slope: float) -> nn.Module:
+    if name not in ("leaky_relu", *SMOOTH):
+        raise ValueError(f"activation must be one of leaky_relu, {', '.join(SMOOTH)}, not {name!r}")
+    return SMOOTH[name]() if name in SMOOTH else nn.LeakyReLU(slope)
 
 
 @torch.no_grad()
