@@ -149,6 +149,22 @@ def examples_needed(*, jsd: float = 0.1, level: float = 0.95) -> int:
     return high
 
 
+def jsd_of_accuracy(accuracy: float) -> float:
+    """JSD ≥ log 2 − h(accuracy), h the entropy of a coin in nats; Fano (1961).
+
+    JSD is the information that x holds about whether it is real, and D's guess holds no more than x.  Of few
+    examples that can prove more than V does: a share has a narrow interval.
+
+    Args:
+        accuracy: of any discriminator, real and fake in equal numbers; 1/2 or less proves nothing.
+    """
+    if accuracy <= 0.5:
+        return 0.0
+    error = 1 - min(accuracy, 1.0)
+    entropy = -error * math.log(error) - (1 - error) * math.log1p(-error) if error > 0 else 0.0
+    return LOG_2 - entropy
+
+
 class Calibration(NamedTuple):
     """Log odds of being real by a line through the score; see `calibrate`."""
 

@@ -46,11 +46,13 @@ class Fitted(NamedTuple):
         logits: of the calibrated discriminator, without gradients.
         loss: −V(D, G) on the examples held back for stopping, nats.
         steps: that were taken; 0 for Parzen windows.
+        scores: its logits of those examples, (N,) and (M,).
     """
 
     logits: Logits
     loss: float
     steps: int
+    scores: Pairs
 
 
 class Probed(NamedTuple):
@@ -151,7 +153,8 @@ def fit(
         _descend(network, optimizer, seen, random)
         step += 1
         if step % every == 0 or step == steps:
-            loss, since = loss_of(lambda x: judged(network, x), stopping), since + 1
+            scores = Pairs(*(judged(network, part) for part in stopping))
+            loss, since = minus_value(scores), since + 1
             if loss < best:
                 best, weights, since = loss, copy.deepcopy(network.state_dict()), 0
     network.load_state_dict(weights)
@@ -171,18 +174,15 @@ def _descend(network: nn.Module, optimizer: Adam, seen: Pairs, random: torch.Gen
 
 def calibrated(logits: Logits, pairs: Pairs) -> Fitted:
     """The same with slope and offset fitted on these pairs: what was over-confident no longer is."""
-    line = calibrate(logits(pairs.real), logits(pairs.fake))
-
-    def odds(x: Tensor) -> Tensor:
-        return line(logits(x))
-
-    return Fitted(odds, loss_of(odds, pairs), steps=0)
+    scores = Pairs(*(logits(part) for part in pairs))
+    line = calibrate(scores.real, scores.fake)
+    scores = Pairs(line(scores.real), line(scores.fake))
+    return Fitted(lambda x: line(logits(x)), minus_value(scores), 0, scores)
 
 
-def loss_of(logits: Logits, pairs: Pairs) -> float:
-    """−V(D, G), nats."""
-    real, fake = (logits(part) for part in pairs)
-    return float(softplus(-real).mean() + softplus(fake).mean())
+def minus_value(scores: Pairs) -> float:
+    """−V(D, G) of its logits (N,) and (M,), nats."""
+    return float(softplus(-scores.real).mean() + softplus(scores.fake).mean())
 
 
 @torch.inference_mode()
