@@ -27,6 +27,18 @@ class Clusters(NamedTuple):
         return Clusters(self.centres.to(device), self.radius)
 
 
+class Histogram(NamedTuple):
+    """Examples over clusters.
+
+    Args:
+        nearest: (K,) int64, examples whose nearest centre it is.
+        reached: (K,) int64, those of them within the radius.
+    """
+
+    nearest: Tensor
+    reached: Tensor
+
+
 class Imbalance(NamedTuple):
     """How different two histograms over the same clusters are.
 
@@ -74,42 +86,41 @@ def _seeds(flat: Tensor, k: int, generator: torch.Generator) -> Tensor:
     return flat[chosen].clone()
 
 
-def histogram(x: Tensor, clusters: Clusters, *, reached: bool = False) -> Tensor:
-    """How many examples are nearest to each centre, (K,) int64.
+def histogram(x: Tensor, clusters: Clusters) -> Histogram:
+    """How many examples each cluster has.
 
     Args:
         x: (N, ...).
         clusters: K of them.
-        reached: count only examples within the radius.
     """
     distance, nearest = distances(x, clusters.centres).min(1)
-    if reached:
-        nearest = nearest[distance <= clusters.radius]
-    return torch.bincount(nearest, minlength=len(clusters.centres))
+    within, k = nearest[distance <= clusters.radius], len(clusters.centres)
+    return Histogram(torch.bincount(nearest, minlength=k), torch.bincount(within, minlength=k))
 
 
-def coverage(samples: Tensor, real: Tensor) -> float | None:
+def coverage(samples: Histogram, real: Histogram) -> float | None:
     """Of the clusters that real examples reach, the share that samples reach; None where they reach none.
 
     Args:
-        samples: (K,) counts of generated examples.
-        real: (K,) counts of about as many real ones.
+        samples: of generated examples.
+        real: of about as many real ones.
     """
-    there = real > 0
-    return float((samples[there] > 0).double().mean()) if bool(there.any()) else None
+    there = real.reached > 0
+    return float((samples.reached[there] > 0).double().mean()) if bool(there.any()) else None
 
 
-def imbalance(samples: Tensor, real: Tensor) -> Imbalance:
-    """Total variation between two histograms, and what sampling noise alone would give.
+def imbalance(samples: Histogram, real: Histogram) -> Imbalance:
+    """Total variation between the shares of two histograms, and what sampling noise alone would give.
 
     The noise is Σ_k √(p_k (1 − p_k)(1/n + 1/m) / 2π), half the mean of |N(0, s_k²)|, p from both together.
 
     Args:
-        samples: (K,) counts, n together, at least 1.
-        real: (K,) counts, m together, at least 1.
+        samples: of n generated examples, at least 1.
+        real: of m real ones, at least 1.
     """
-    n, m = samples.sum().double(), real.sum().double()
-    difference = float((samples / n - real / m).abs().sum() / 2)
-    p = (samples + real) / (n + m)
+    a, b = samples.nearest.double(), real.nearest.double()
+    n, m = a.sum(), b.sum()
+    difference = float((a / n - b / m).abs().sum() / 2)
+    p = (a + b) / (n + m)
     noise = float((p * (1 - p) * (1 / n + 1 / m) / (2 * math.pi)).sqrt().sum())
     return Imbalance(difference, noise)

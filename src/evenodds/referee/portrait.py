@@ -11,7 +11,7 @@ from torch import Tensor
 from ..data.dataset import Dataset
 from ..data.distributions import counted_modes
 from ..data.loader import to_range
-from ..metrics.clusters import Clusters, coverage, histogram, imbalance, k_means
+from ..metrics.clusters import Clusters, Histogram, coverage, histogram, imbalance, k_means
 from ..metrics.diversity import (
     distances,
     duplicate_threshold,
@@ -42,8 +42,7 @@ class Reference:
         median: median distance of two examples, of one class where there are labels.
         threshold: below which two examples are near-duplicates; 0 where the data repeats itself.
         clusters: of the training data.
-        counts: (K,) examples nearest to each centre.
-        reached: (K,) examples within each centre's radius.
+        histogram: of the examples over the clusters.
         constants: signals that do not change, by name.
     """
 
@@ -54,8 +53,7 @@ class Reference:
     median: float
     threshold: float
     clusters: Clusters
-    counts: Tensor
-    reached: Tensor
+    histogram: Histogram
     constants: dict[str, float]
 
 
@@ -90,8 +88,7 @@ def reference(dataset: Dataset, x: Tensor, y: Tensor | None, *, seed: int) -> Re
         median=float(pairs(within, labels).median()),
         threshold=threshold,
         clusters=clusters,
-        counts=histogram(x, clusters),
-        reached=histogram(x, clusters, reached=True),
+        histogram=histogram(x, clusters),
         constants=constants,
     )
 
@@ -117,45 +114,29 @@ def clusters_of(dataset: Dataset, train: Tensor, y: Tensor | None, random: torch
     return Clusters(torch.cat([k_means(part, k // len(parts), generator=random) for part in parts]))
 
 
-def portrait(samples: Tensor, real: Reference, within: Tensor) -> dict[str, float]:
-    """Diversity, near-duplicates, support size, coverage and balance of as many samples as real examples.
+def portrait(samples: Tensor, real: Reference, within: Tensor, *, suffix: str = "") -> dict[str, float]:
+    """Diversity, near-duplicates, support size, coverage, balance and energy distance, by name.
 
     Args:
-        samples: (N, *sample_shape), with the labels of the real examples where the players see labels.
+        samples: (N, *sample_shape), as many as held-out examples, with their labels if players see labels.
         real: held-out examples.
         within: (N, N) distances of the samples.
+        suffix: of the names.
     """
-    line = {"signal/diversity": diversity(real, within)}
+    line = {
+        "diversity": float(pairs(within, real.labels).median()) / real.median,
+        "energy": energy_distance(distances(samples, real.x), within, real.within) / real.spread,
+    }
     if real.threshold > 0:
-        line["signal/duplicates"] = near_duplicates(within, real.threshold)
-        line["signal/support"] = support_size(within, real.threshold)
-    covered = coverage(histogram(samples, real.clusters, reached=True), real.reached)
+        line["duplicates"] = near_duplicates(within, real.threshold)
+        line["support"] = support_size(within, real.threshold)
+    found = histogram(samples, real.clusters)
+    covered = coverage(found, real.histogram)
     if covered is not None:
-        line["signal/coverage"] = covered
-    shares = imbalance(histogram(samples, real.clusters), real.counts)
-    line["signal/balance"] = max(0.0, shares.total_variation - shares.noise)
-    return line
-
-
-def diversity(real: Reference, within: Tensor) -> float:
-    """Median distance of two samples over that of two held-out examples, within classes where labelled.
-
-    Args:
-        real: held-out examples.
-        within: (N, N) distances of as many samples with the same labels.
-    """
-    return float(pairs(within, real.labels).median()) / real.median
-
-
-def energy(samples: Tensor, real: Reference, within: Tensor) -> float:
-    """Energy distance to the held-out examples, in units of their mean distance from each other.
-
-    Args:
-        samples: (N, *sample_shape).
-        real: held-out examples.
-        within: (N, N) distances of the samples.
-    """
-    return energy_distance(distances(samples, real.x), within, real.within) / real.spread
+        line["coverage"] = covered
+    shares = imbalance(found, real.histogram)
+    line["balance"] = max(0.0, shares.total_variation - shares.noise)
+    return {f"signal/{name}{suffix}": value for name, value in line.items()}
 
 
 def energy_between(x: Tensor, y: Tensor, within: Tensor) -> float:

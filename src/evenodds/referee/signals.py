@@ -15,10 +15,10 @@ from ..algorithm import GAN, Batch
 from ..data.dataset import Dataset
 from ..data.loader import to_range
 from ..metrics.diversity import distances
-from ..metrics.memorization import nearest, neighbours_in_training
+from ..metrics.memorization import nearer_than_held_out, nearest, neighbours_in_training
 from ..networks.layers import Packed
 from .movement import WINDOW, coming_back, drift, projection, radius
-from .portrait import Reference, diversity, energy, energy_between, portrait, reference
+from .portrait import Reference, energy_between, portrait, reference
 from .scores import (
     evaluating,
     gauge_signals,
@@ -72,6 +72,7 @@ class Signals:
         self._projection = projection(math.prod(dataset.sample_shape), seed=seed)
         self._places: list[Tensor] = []  # the fixed latents' samples at the last reports, the oldest first
         self._reports = 0
+        self._nearness: Tensor | None = None  # (N,) distances of held-out examples to training data
 
     def __call__(
         self, ema_generator: nn.Module, examples: int, logits: Mapping[str, Tensor]
@@ -142,21 +143,32 @@ class Signals:
         labels = None if y is None else y[:n]
         newest, averaged = fake[:n], ema_generator(z[:n], labels)
         raw, within = distances(newest), distances(averaged)
-        line = real.constants | portrait(averaged, real, within)
-        line["signal/energy"] = energy(averaged, real, within)
-        line["signal/energy_raw"] = energy(newest, real, raw)
-        line["signal/diversity_raw"] = diversity(real, raw)
+        line = real.constants | portrait(averaged, real, within) | portrait(newest, real, raw, suffix="_raw")
         twin = _normalizing_by_batch(self._gan.generator)
         if twin is not None:
             by_batch = twin(self._gan.prior(n, random).to(self._device), labels)
             line["signal/batch_norm"] = energy_between(by_batch, newest, raw) / real.spread
         if self._reports % COPIES_EVERY == 0:
-            x = self._held_out.x
-            sizes = len(self._watched), len(x)
-            near, far = nearest(averaged, self._blocks()), nearest(averaged, [x])
-            found = neighbours_in_training(near, far, sizes)
-            line |= {"signal/memorization": found.z, "signal/memorization/p": found.p}
+            line |= self._copies(averaged)
         return line
+
+    def _copies(self, samples: Tensor) -> dict[str, float]:
+        """Two tests for copies of training examples.
+
+        The first alone is a verdict's ground: in the second, whose p would be for one look at one cell,
+        a generator that has collapsed to something common looks like one that copies.
+        """
+        x = self._held_out.x
+        near, far = nearest(samples, self._blocks()), nearest(samples, [x])
+        found = neighbours_in_training(near, far, (len(self._watched), len(x)))
+        if self._nearness is None:
+            self._nearness = nearest(x[:COMPARED], self._blocks())[0]
+        copying = nearer_than_held_out(near[0], self._nearness)
+        return {
+            "signal/memorization": found.z,
+            "signal/memorization/p": found.p,
+            "signal/copying": copying.z,
+        }
 
     def _blocks(self) -> Iterator[Tensor]:
         """The training examples among which copies are looked for, in the players' range."""
