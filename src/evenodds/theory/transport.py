@@ -52,6 +52,14 @@ def _costs(x: Floats, share_p: Floats, share_q: Floats) -> tuple[float, float]:
     # a quantile function jumps if there is a gap in its density.
     offset = (u[1:] - u[:-1]) * (1 - 1 / math.sqrt(3)) / 2
     nodes = np.stack([u[:-1] + offset, u[1:] - offset])
-    apart = np.abs(np.interp(nodes, share_p, x) - np.interp(nodes, share_q, x))
+    apart = np.abs(_quantiles(nodes, share_p, x) - _quantiles(nodes, share_q, x))
     weight = (u[1:] - u[:-1]) / 2
     return float((weight * apart).sum()), math.sqrt(float((weight * apart**2).sum()))
+
+
+def _quantiles(u: Floats, share: Floats, x: Floats) -> Floats:
+    """Where a share u lies below; np.interp's slopes overflow where shares are smaller than 1e-308."""
+    right = np.searchsorted(share, u, side="right").clip(1, len(share) - 1)
+    step = share[right] - share[right - 1]
+    part = (u - share[right - 1]) / np.where(step > 0, step, 1.0)
+    return np.asarray(x[right - 1] + part * (x[right] - x[right - 1]), dtype=np.float64)
