@@ -7,6 +7,7 @@ from collections.abc import Callable
 from cyclopts import App
 
 from .. import __version__
+from .audit import audit
 from .data import data_app
 from .doctor import doctor
 from .evaluate import evaluate
@@ -23,7 +24,7 @@ app = App(
     suppress_keyboard_interrupt=False,  # main says what became of it
 )
 # in the order in which they are needed
-VERBS: tuple[Callable[..., int], ...] = (train, sample, evaluate, report, recipes, doctor)
+VERBS: tuple[Callable[..., int], ...] = (train, sample, evaluate, audit, report, recipes, doctor)
 for position, verb in enumerate(VERBS):
     app.command(verb, sort_key=position)
 app.command(data_app)
