@@ -362,11 +362,13 @@ def test_data_of_equal_examples_is_compared_with_nothing():
     assert "value/held_out" in line
 
 
-def test_data_that_repeats_itself_has_no_near_duplicates():
-    split = Split(np.repeat(np.eye(3, dtype=np.float32), 20, 0))
+@pytest.mark.parametrize("counts", [(20, 20, 20), (50, 5, 5)])
+def test_data_that_repeats_itself_has_no_near_duplicates(counts):
+    split = Split(np.repeat(np.eye(3, dtype=np.float32), counts, 0))
     dataset = Dataset("three", split, split, None, value_range=None)
     line = look(game(Generator(lambda z, y: z), Discriminator(no_opinion), dim=3), dataset)
     assert "signal/duplicates" not in line
+    assert ("signal/diversity" in line) == (counts[0] == 20)  # else most pairs have no distance
     assert line["signal/energy"] > line["signal/energy_floor"]
 
 

@@ -39,7 +39,7 @@ class Reference:
         labels: (N,) where diversity is measured within classes, else None.
         within: (N, N) distances.
         spread: mean distance of two examples, the unit of all energy distances.
-        median: median distance of two examples, of one class where there are labels.
+        median: median distance of two examples, of one class where there are labels; 0 where most are equal.
         threshold: below which two examples are near-duplicates; 0 where the data repeats itself.
         clusters: of the training data.
         histogram: of the examples over the clusters.
@@ -71,7 +71,9 @@ def reference(dataset: Dataset, x: Tensor, y: Tensor | None, *, seed: int) -> Re
     spread = mean_pair(within)
     if not spread > 0:
         return None
-    labels = y if y is not None and len(pairs(within, y)) >= LEAST_PAIRS else None
+    labels = None if y is None else y.to(within.device)
+    if labels is not None and len(pairs(within, labels)) < LEAST_PAIRS:
+        labels = None
     order = torch.randperm(len(dataset.train), generator=random)[:CLUSTERED].sort().values.numpy()
     train = to_range(torch.from_numpy(dataset.train.x[order]), dataset.value_range)
     train_y = None if dataset.train.y is None else torch.from_numpy(dataset.train.y[order])
@@ -123,10 +125,9 @@ def portrait(samples: Tensor, real: Reference, within: Tensor, *, suffix: str = 
         within: (N, N) distances of the samples.
         suffix: of the names.
     """
-    line = {
-        "diversity": float(pairs(within, real.labels).median()) / real.median,
-        "energy": energy_distance(distances(samples, real.x), within, real.within) / real.spread,
-    }
+    line = {"energy": energy_distance(distances(samples, real.x), within, real.within) / real.spread}
+    if real.median > 0:
+        line["diversity"] = float(pairs(within, real.labels).median()) / real.median
     if real.threshold > 0:
         line["duplicates"] = near_duplicates(within, real.threshold)
         line["support"] = support_size(within, real.threshold)
