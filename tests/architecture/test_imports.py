@@ -16,7 +16,7 @@ LAYERS = {
     2: """errors files config components optimizers build checkpoint run recorder tracking saving trainer
           sampling opening evaluation acceleration distributed data referee plugins
           drawing""",
-    3: """recipes explore export report cli web estimator doctor branching loss_doctor""",
+    3: """recipes explore export lab report cli web estimator doctor branching loss_doctor""",
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 # Layer 1 imports torch and the standard library; these also numpy, for arrays that no network has seen.
