@@ -8,6 +8,7 @@ from cyclopts import App
 
 from .. import __version__
 from .audit import audit
+from .branch import branch
 from .data import data_app
 from .doctor import doctor
 from .evaluate import evaluate
@@ -24,7 +25,7 @@ app = App(
     suppress_keyboard_interrupt=False,  # main says what became of it
 )
 # in the order in which they are needed
-VERBS: tuple[Callable[..., int], ...] = (train, sample, evaluate, audit, report, recipes, doctor)
+VERBS: tuple[Callable[..., int], ...] = (train, sample, evaluate, branch, audit, report, recipes, doctor)
 for position, verb in enumerate(VERBS):
     app.command(verb, sort_key=position)
 app.command(data_app)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..data.densities import gaussian
@@ -14,8 +14,6 @@ from .findings import Finding
 from .games import check_games
 from .loading import NamedLoss
 from .optimum import check_optimum, check_rest, resting_constant
-
-Tell = Callable[[str], None]
 
 
 class Diagnosis(NamedTuple):
@@ -48,7 +46,6 @@ def diagnose(
         named: the loss.
         seed: of the games.
         games: whether to play them.
-        tell: called with what is done next.
 
     Raises:
         ConfigError: code in the user's file fails.
@@ -56,9 +53,7 @@ def diagnose(
     loss, dirac = named.loss, dict[str, Dirac]()
     findings = check_contract(loss)
     if all(finding.mark != "bad" for finding in findings):
-        tell("training the best discriminator")
         findings += _optimum(named, loss)
-        tell("playing the Dirac-GAN")
         offset = resting_constant(loss) or 0.0
         dirac = {
             name: play_dirac(loss, offset=offset, r1=weight)
@@ -66,9 +61,8 @@ def diagnose(
         }
         findings += check_dirac(*dirac.values())
     if games and all(finding.mark != "bad" for finding in findings):
-        tell("playing on a Gaussian and on a ring of 8 Gaussians")
         findings += check_games(loss, seed=seed)
-    return Diagnosis(named.name, findings, dirac, _sentence(named.name, findings, dirac))
+    return Diagnosis(named.name, findings, dirac, _sentence(named, findings, dirac))
 
 
 def _optimum(named: NamedLoss, loss: AdversarialLoss) -> Iterator[Finding]:
@@ -81,7 +75,8 @@ def _optimum(named: NamedLoss, loss: AdversarialLoss) -> Iterator[Finding]:
     yield check_rest(loss)
 
 
-def _sentence(name: str, findings: list[Finding], dirac: dict[str, Dirac]) -> str:
+def _sentence(named: NamedLoss, findings: list[Finding], dirac: dict[str, Dirac]) -> str:
+    name = named.name
     wrong = [finding for finding in findings if finding.mark == "bad"]
     if wrong and not dirac:
         return f"{name} can't be trained with as it is: {wrong[0].text}"
@@ -89,4 +84,5 @@ def _sentence(name: str, findings: list[Finding], dirac: dict[str, Dirac]) -> st
         return f"{name} should not be trained with: {wrong[0].name}: {wrong[0].text}"
     if dirac["without a penalty"].stability == "converges":
         return f"{name} converges, with R1 and without a penalty"
-    return f"{name} converges with R1 and not without: train it with --set penalties.r1.weight=1"
+    how = "--set penalties.r1.weight=1" if named.known else 'penalties={"r1": R1(weight=1)}'
+    return f"{name} converges with R1 and not without: train it with {how}"
