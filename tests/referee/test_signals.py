@@ -21,6 +21,7 @@ from evenodds.latents import Normal
 from evenodds.losses import LOSSES
 from evenodds.networks.layers import Packed
 from evenodds.referee import movement
+from evenodds.referee.meanings import SIGNALS
 from evenodds.referee.scores import overfitting, saturation
 from evenodds.referee.signals import COPIES_EVERY, Signals
 
@@ -396,3 +397,17 @@ def test_the_sign_of_training_logits_is_counted():
     gan = game(ring_sampler([0]), Discriminator(no_opinion), dim=4)
     logits = {"logits/real": torch.tensor([1.0, 2.0, 3.0, -1.0]), "logits/fake": torch.zeros(4)}
     assert appointed(gan, RING)(gan.generator, 0, logits)["signal/sign"] == 0.5
+    # a Wasserstein critic's 0 means nothing
+    assert "signal/sign" not in appointed(gan, RING, loss="wasserstein")(gan.generator, 0, logits)
+
+
+def test_every_signal_has_its_meaning_and_every_meaning_its_signal():
+    gan = game(Normalized(0.0), Discriminator(lambda x: x[:, 0].clamp(-1, 1)))
+    train = torch.from_numpy(RING.train.x) + torch.tensor([3.0, 0.0])  # D tells it from fakes
+    dataset = dataclasses.replace(RING, train=Split(train.numpy()))
+    signals, names = appointed(gan, dataset), set()
+    gan.generator.norm.weight.grad = torch.ones(2)
+    for number in range(10):
+        gan.generator.norm.bias.data.add_(0.1)
+        names |= signals(gan.generator, number, {"logits/real": torch.ones(3)}).keys()
+    assert names == SIGNALS.keys() | {"d/held_out", "value/held_out"}

@@ -13,7 +13,7 @@ from torch.nn.functional import logsigmoid
 
 from ..algorithm import GAN
 from ..errors import NonFiniteError
-from .gauge import gauge
+from .gauge import LOG_ODDS, gauge
 
 LEVEL = 0.95  # of the gauge's intervals
 LEAST_LOGITS = 20  # on each side, for a gauge
@@ -140,11 +140,16 @@ def gradient_norm(generator: nn.Module) -> dict[str, float]:
     return {"signal/gradient_norm": float(torch.nn.utils.get_total_norm(gradients))} if gradients else {}
 
 
-def taken_for_real(logits: Mapping[str, Tensor]) -> dict[str, float]:
+def taken_for_real(logits: Mapping[str, Tensor], loss: str) -> dict[str, float]:
     """r_t = E sign(D(train)) over the steps since the last report; Karras et al. (2020), Eq. 1.
+
+    Nothing where D's score is no log odds: its 0 means nothing.
 
     Args:
         logits: of training; "logits/real" is (N,).
+        loss: name of the game's loss.
     """
     real = logits.get("logits/real")
-    return {} if real is None or not len(real) else {"signal/sign": float(real.sign().float().mean())}
+    if real is None or not len(real) or loss not in LOG_ODDS:
+        return {}
+    return {"signal/sign": float(real.sign().float().mean())}

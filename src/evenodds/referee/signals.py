@@ -77,7 +77,7 @@ class Signals:
     def __call__(
         self, ema_generator: nn.Module, examples: int, logits: Mapping[str, Tensor]
     ) -> dict[str, float]:
-        """Every signal by name; the README lists what they mean.
+        """Every signal by name; `meanings.SIGNALS` says what they mean.
 
         Args:
             ema_generator: the averaged generator, `(z, y) -> x`.
@@ -88,7 +88,7 @@ class Signals:
             NonFiniteError: V(D, G) or D's mean on held-out data is no number.
         """
         started = time.perf_counter()
-        line = taken_for_real(logits) | gradient_norm(self._gan.generator)
+        line = taken_for_real(logits, self._loss) | gradient_norm(self._gan.generator)
         random = torch.Generator().manual_seed(self._seed + examples)
         with evaluating(self._gan.generator, self._gan.discriminator, ema_generator):
             if len(self._held_out.x):
