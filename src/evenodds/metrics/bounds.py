@@ -66,7 +66,8 @@ def bounds(
         certified: False for normal approximations; True for intervals that hold at every N and M.  Those
             are about D with its logits clipped, which is another discriminator: any will do for a lower
             bound, and this one's terms are bounded.
-        clip: of the logits where certified, chosen without these examples; None for log min(N, M).
+        clip: of the logits where certified, chosen without these examples; None for
+            1 + log(min(N, M))/2.
 
     Raises:
         ValueError: the logits are not two such vectors of numbers, or level is not between 0 and 1.
@@ -102,7 +103,7 @@ def _approximate(real: Tensor, fake: Tensor, alpha: float) -> tuple[Interval, In
 def _certified(real: Tensor, fake: Tensor, alpha: float, clip: float | None) -> tuple[Interval, Interval]:
     """V of the clipped D by betting, and the accuracy by Clopper and Pearson."""
     pairs = min(len(real), len(fake))
-    clip = clip or math.log(pairs)
+    clip = clip or 1 + math.log(pairs) / 2
     worst, best = 2 * float(logsigmoid(torch.tensor(-clip).double())), 0.0
     gains = logsigmoid(real.clamp(-clip, clip)), logsigmoid(-fake.clamp(-clip, clip))
     # As many independent terms as the smaller side has examples, each an average over the larger side's.

@@ -62,7 +62,8 @@ def write_exhibits(folder: Path, audit: Audit, evidence: Evidence, dataset: Data
         order = odds.argsort(descending=True)[:SHOWN]
         pair = "generated : real" if name == "betrayed" else "real : generated"
         title = f"The {len(order)} of {len(x):,} {words} (odds {pair})"
-        labels = [in_odds(float(value)) for value in odds[order]] if x.ndim == 4 else None
+        most = len(evidence.measured.real)
+        labels = [in_odds(float(value), most) for value in odds[order]] if x.ndim == 4 else None
         picture = draw_samples(
             x[order].cpu().numpy(), value_range=dataset.value_range, title=title, labels=labels
         )
@@ -71,10 +72,11 @@ def write_exhibits(folder: Path, audit: Audit, evidence: Evidence, dataset: Data
     return written
 
 
-def in_odds(logit: float) -> str:
-    """Log odds as 350 : 1, 2.3 : 1 or 1 : 1.4."""
-    large = math.exp(min(abs(logit), 20))
-    text = f"{large:.1f}" if large < 9.95 else f"{large:,.0f}" if large < 99_999 else "100,000+"
+def in_odds(logit: float, most: int) -> str:
+    """Log odds as 35 : 1 or 1 : 1.4; beyond `most`, the examples there are, nobody could check them."""
+    large = math.exp(min(abs(logit), math.log(most)))
+    text = f"{large:.1f}" if large < 9.95 else f"{large:,.0f}"
+    text = f">{text}" if abs(logit) > math.log(most) else text
     return f"{text} : 1" if logit >= 0 else f"1 : {text}"
 
 
