@@ -1,0 +1,85 @@
+"""What can be wrong with D: it has learnt nothing, leaves nothing to learn, or knows its data by heart."""
+
+from __future__ import annotations
+
+import math
+
+from .history import (
+    LOOKS_BACK,
+    OFTEN,
+    THRESHOLDS,
+    Game,
+    Line,
+    Lines,
+    Verdict,
+    at,
+    distance,
+    far,
+    improving,
+    often,
+)
+
+IDLE_LOSS = {  # what a D that says the same of everything has to pay at least
+    "minimax": 2 * math.log(2),
+    "non_saturating": 2 * math.log(2),
+    "wasserstein": 0.0,
+    "hinge": 2.0,
+    "least_squares": 0.25,
+    "relativistic": math.log(2),
+}
+
+
+def lazy_discriminator(lines: Lines, game: Game) -> Verdict | None:
+    """D's loss is no better than a coin's, though samples are far from the data and stay there."""
+    coin = IDLE_LOSS.get(game.loss)
+    if coin is None or improving(lines):
+        return None
+    bar = game.scale * (coin * THRESHOLDS["idle loss"] if coin else -0.02)
+    if not (far(lines) and often(lines, lambda line: at(line, "loss/discriminator") >= bar)):
+        return None
+    loss = at(lines[-1], "loss/discriminator")
+    text = (
+        f"D has learnt nothing: its loss, {loss:.3g}, is no better than a coin's, {game.scale * coin:.3g}, "
+        f"though samples are {distance(lines[-1])} from the data."
+    )
+    advice = "Raise discriminator.optimizer.learning_rate or critic_steps."
+    return Verdict("lazy_discriminator", text, advice, True)
+
+
+def strong_discriminator(lines: Lines, game: Game) -> Verdict | None:
+    """D tells all apart, held-out data included, and G gets no nearer."""
+
+    def saturated(line: Line) -> bool:
+        flat = at(line, "signal/gradient") <= THRESHOLDS["saturated slope"]
+        return flat and at(line, "gauge/jsd") >= THRESHOLDS["saturated jsd"]
+
+    won = often(lines, lambda line: saturated(line) or at(line, "gauge/jsd") >= THRESHOLDS["strong jsd"])
+    if not won or not far(lines) or improving(lines):
+        return None
+    jsd, slope = at(lines[-1], "gauge/jsd"), at(lines[-1], "signal/gradient")
+    text = f"D is too strong: JSD is at least {jsd:.2f} of the possible 0.69 nats and G gets no nearer."
+    advice = "Lower critic_steps or discriminator.optimizer.learning_rate, or raise penalties.r1.weight."
+    if game.loss == "minimax" and slope <= THRESHOLDS["saturated slope"]:
+        text += f" G's loss has gone flat (slope {slope:.2g})."
+        advice = "Set loss=non_saturating. " + advice
+    return Verdict("strong_discriminator", text, advice, True)
+
+
+def overfitting(lines: Lines, game: Game) -> Verdict | None:
+    """r_v of Karras et al. (2020), pooled over the last reports, is above 0 by more than chance."""
+    pairs = [
+        (at(line, "signal/overfit"), at(line, "signal/overfit/error")) for line in lines[-LOOKS_BACK - 2 :]
+    ]
+    weights = [(ratio, 1 / max(error, 1e-3) ** 2) for ratio, error in pairs if math.isfinite(ratio + error)]
+    if len(weights) < OFTEN:
+        return None
+    total = sum(weight for _, weight in weights)
+    ratio = sum(value * weight for value, weight in weights) / total
+    if ratio - 2 / math.sqrt(total) < THRESHOLDS["over-fitting"]:
+        return None
+    text = (
+        f"D knows its training data by heart: held-out data looks to it {100 * min(ratio, 1):.0f} % of the "
+        "way from training data to samples."
+    )
+    advice = "Add training data, raise penalties.r1.weight, or set dropout in discriminator.network."
+    return Verdict("overfitting", text, advice, True)
