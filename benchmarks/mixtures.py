@@ -181,7 +181,7 @@ def draw(folder: Path, rows: Sequence[Row]) -> None:
         for axis, method in zip(line, METHODS, strict=True):
             runs = [row for row in rows if row["data"] == data and row["method"] == method]
             row = min(runs, key=lambda one: one["seed"])
-            x = np.load(folder / f"{data}-{method.replace('+', '-')}-{row['seed']}.npy")
+            x = np.load(folder / f"{data}-{method.replace('+', '-')}-{row['seed']}.npy", allow_pickle=False)
             reach = 1.4 if data == "ring" else 5.2
             axis.scatter(x[:, 0], x[:, 1], s=2, color="#d9480f", alpha=0.5, linewidths=0)
             axis.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")

@@ -14,7 +14,7 @@ LAYERS = {
     1: """algorithm losses penalties latents ema schedules networks metrics theory augment
           dirac""",
     2: """errors files config components optimizers build checkpoint run recorder tracking saving trainer
-          sampling opening evaluation acceleration distributed data referee plugins
+          sampling opening evaluation acceleration distributed data referee odds plugins
           drawing""",
     3: """recipes explore export lab report cli web estimator doctor branching loss_doctor""",
 }
