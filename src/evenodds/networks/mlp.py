@@ -98,7 +98,8 @@ class Discriminator2014(nn.Module):
 
 
 OUTPUTS = {"linear": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
-SMOOTH = {"silu": nn.SiLU, "tanh": nn.Tanh}  # a generator without kinks has a density without steps
+# a generator without kinks has a density without steps
+SMOOTH = {"elu": nn.ELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
 
 class MLPGenerator(nn.Module):
@@ -110,7 +111,7 @@ class MLPGenerator(nn.Module):
         classes: number of labels K, 0 for none.
         widths: hidden units, layer by layer.
         slope: of the leaky ReLU below 0; 0 is ReLU.
-        activation: "leaky_relu", or "silu" or "tanh", which have no kink.
+        activation: "leaky_relu", or "elu", "silu" or "tanh", which have no kink.
         batch_norm: batch normalization before each activation (Ioffe and Szegedy 2015).
         output: "tanh" for data in [−1, 1], "sigmoid" for [0, 1], "linear" for vectors.
         weight_std: standard deviation of the initial weights; None keeps PyTorch's own initialization.
@@ -159,7 +160,7 @@ class MLPDiscriminator(nn.Module):
         classes: number of labels K, 0 for none.
         widths: hidden units, layer by layer.
         slope: of the leaky ReLU below 0.
-        activation: "leaky_relu", or "silu" or "tanh", which have no kink.
+        activation: "leaky_relu", or "elu", "silu" or "tanh", which have no kink.
         dropout: probability that a hidden unit is dropped.
         input_dropout: probability that an input value is dropped.
         maxout: pieces per hidden unit; 0 for the activation.

@@ -34,10 +34,24 @@ def write_movie(run: Path, *, seconds: float = 8.0, maximum_frames: int = 120) -
     if not frames:
         raise RunError(f"{run / 'samples'} holds no intact picture; let the run train until it has drawn one")
     pictures = [load(frame, widest=WIDEST) for frame in frames]
+    return save_movie(run / "movie", pictures, seconds=seconds)
+
+
+def save_movie(path: Path, pictures: list[Image.Image], *, seconds: float) -> Path:
+    """Write pictures of one size as an animated WebP, or a GIF where Pillow lacks WebP; the file.
+
+    Args:
+        path: of the file, without its suffix.
+        pictures: RGB, at least one.
+        seconds: from the first to the last, which then stays for two seconds.
+
+    Raises:
+        RunError: the file can't be written.
+    """
     times = durations(len(pictures), seconds)
     if features.check("webp"):
-        return _write_webp(run / "movie.webp", pictures, times)
-    return _write_gif(run / "movie.gif", pictures, times)
+        return _write_webp(path.with_name(f"{path.name}.webp"), pictures, times)
+    return _write_gif(path.with_name(f"{path.name}.gif"), pictures, times)
 
 
 def durations(count: int, seconds: float) -> list[int]:
