@@ -2,8 +2,8 @@
 
 N(0, 1) is real and N(μ, 1) generated, for μ = 1, 2, 5.  D is evenodds' own `mlp`, trained by evenodds' own
 losses on the exact expectation: a sum over quadrature nodes, or pairs of them, in place of a minibatch, in
-float64, by Adam and then L-BFGS.  Its loss is then measured on other, ten times finer nodes, and compared with the closed
-form (theory.optimal_loss).  Exits with 1 if a difference is above 1e-3.
+float64, by Adam and then L-BFGS.  Its loss is then measured on other, ten times finer nodes, and
+compared with the closed form (theory.optimal_loss).  Exits with 1 if a difference is above 1e-3.
 Writes results/optimal_discriminator.md and .json.
 """
 
@@ -171,8 +171,8 @@ def main() -> int:
 
 Real data N(0, 1), generated N(μ, 1).  D is `mlp` with {WIDTHS} tanh units, float64, trained on the exact
 expectation (160 Gauss-Legendre nodes, for relativistic all pairs of them) by {ADAM_STEPS} steps of Adam,
-learning rate {ADAM_RATE} to 0, and up to {LBFGS_STEPS} of L-BFGS; measured on 1,600 other nodes.  Seeds {SEEDS}; the worst
-is shown.  No setting depends on loss, μ or seed; steps and rate were raised once, because 600 steps at 0.005
+learning rate {ADAM_RATE} to 0, and up to {LBFGS_STEPS} of L-BFGS; measured on 1,600 other nodes.
+Seeds {SEEDS}; the worst is shown.  No setting depends on loss, μ or seed; steps and rate were raised once, because 600 steps at 0.005
 left hinge, whose best D is a step, 0.013 above its value.  A Wasserstein critic has no optimum without a
 bound: it is given either slope ≤ 1 (divided by its steepest slope at the nodes), where the loss is
 −W₁ = −μ, or |f| ≤ 1 (by tanh), where it is −2 TV.
