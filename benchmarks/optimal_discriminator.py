@@ -172,10 +172,10 @@ def main() -> int:
 Real data N(0, 1), generated N(μ, 1).  D is `mlp` with {WIDTHS} tanh units, float64, trained on the exact
 expectation (160 Gauss-Legendre nodes, for relativistic all pairs of them) by {ADAM_STEPS} steps of Adam,
 learning rate {ADAM_RATE} to 0, and up to {LBFGS_STEPS} of L-BFGS; measured on 1,600 other nodes.
-Seeds {SEEDS}; the worst is shown.  No setting depends on loss, μ or seed; steps and rate were raised once, because 600 steps at 0.005
-left hinge, whose best D is a step, 0.013 above its value.  A Wasserstein critic has no optimum without a
-bound: it is given either slope ≤ 1 (divided by its steepest slope at the nodes), where the loss is
-−W₁ = −μ, or |f| ≤ 1 (by tanh), where it is −2 TV.
+Seeds {SEEDS}; the worst is shown.  No setting depends on loss, μ or seed; steps and rate were raised once,
+because 600 steps at 0.005 left hinge, whose best D is a step, 0.013 above its value.  A Wasserstein critic
+has no optimum without a bound: it is given either slope ≤ 1 (divided by its steepest slope at the nodes),
+where the loss is −W₁ = −μ, or |f| ≤ 1 (by tanh), where it is −2 TV.
 The bar is a difference of {TOLERANCE:g}: {said} within it.
 
 {table(head, lines)}
