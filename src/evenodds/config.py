@@ -111,7 +111,7 @@ class Config(_Settings):
     keep_every: Count | None = None  # keep a checkpoint for good whenever so many more examples are reached
     metrics: tuple[str, ...] = ()  # measured on validation data; the first one chooses the best checkpoint
     metrics_every: Every = "never"
-    referee: bool = False  # signals and verdicts at every report
+    referee: bool = True  # signals and verdicts at every report
     on_trouble: Literal["warn", "stop", "rollback"] = "warn"  # what a verdict of trouble leads to
     until: Literal["examples", "even"] = "examples"  # even: stop once more training is not expected to help
 

@@ -22,6 +22,7 @@ from .errors import NonFiniteError, RunError
 from .evaluation import evaluate, find_metric
 from .files import write_text
 from .recorder import Recorder
+from .referee.referee import Referee
 from .run import Run
 from .sampling import Sampler, sampler_of
 from .tracking import TensorBoard
@@ -62,13 +63,8 @@ class Saver:
         self._best: dict[str, Any] | None = None
         self._measured: dict[str, Any] = {}
         self._board: TensorBoard | None = None
-        self._referee = self._appointed() if config.referee else None
+        self._referee = Referee(config, gan, dataset) if config.referee else None
         self.rate_factor = 1.0  # on both players' learning rates, halved by every rollback
-
-    def _appointed(self) -> Any:
-        from .referee.referee import Referee
-
-        return Referee(self._config, self._gan, self._dataset)
 
     @property
     def _examples(self) -> int:

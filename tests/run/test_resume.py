@@ -66,7 +66,7 @@ def test_what_is_compared_is_all_there_is(tmp_path):
     tensors, facts = last_state(tmp_path)
     kinds = {name.partition("/")[0] for name in tensors}
     players = {"generator", "discriminator", "ema"}
-    assert kinds == {*players, "generator_optimizer", "discriminator_optimizer", "random"}
+    assert kinds == {*players, "generator_optimizer", "discriminator_optimizer", "random", "referee"}
     moments = {name.rpartition("/")[2] for name in tensors if name.startswith("generator_optimizer/")}
     assert moments == {"step", "exp_avg", "exp_avg_sq"}
     assert facts["iteration"] == facts["position"] == 12

@@ -29,9 +29,13 @@ def test_scalars_and_pictures(tmp_path):
     train(tiny(f"samples_every={6 * BATCH}"), tmp_path)
     lines, events = metrics(tmp_path), read(tmp_path)
     names = set(events.Tags()["scalars"])
-    assert names == {*lines[-1], "rate", "seconds"} - {"examples", "iteration"}
+    recorded = {name for line in lines for name in line} | {"rate", "seconds", "signal/seconds"}
+    assert names == recorded - {"examples", "iteration", "verdicts", "event"}
+    said = [event for line in lines for event in line.get("event", [])]
+    assert said
+    assert {f"referee/{event['kind']}/text_summary" for event in said} == set(events.Tags()["tensors"])
     for name in names & set(lines[0]):
-        expected = [(line["examples"], pytest.approx(line[name], rel=1e-6)) for line in lines]
+        expected = [(line["examples"], pytest.approx(line[name], rel=1e-6)) for line in lines if name in line]
         assert scalars(tmp_path, name) == expected
     pictures = events.Images("samples")
     assert [picture.step for picture in pictures] == [0, 6 * BATCH, 12 * BATCH]

@@ -8,8 +8,9 @@ import pytest
 import torch
 from tiny_runs import BATCH, assert_same_run, checkpoints, last_state, metrics, tiny, train
 
+from evenodds import saving
 from evenodds.errors import NonFiniteError
-from evenodds.saving import SMALLEST_FACTOR, Saver
+from evenodds.saving import SMALLEST_FACTOR
 from evenodds.trainer import training
 
 EVERY = [f"report_every={BATCH}", f"checkpoint_every={2 * BATCH}", "referee=true"]
@@ -39,7 +40,7 @@ class Whistle:
 def blows(monkeypatch):
     def appoint(*arguments, **options) -> Whistle:
         whistle = Whistle(*arguments, **options)
-        monkeypatch.setattr(Saver, "_appointed", lambda self: whistle)
+        monkeypatch.setattr(saving, "Referee", lambda config, gan, dataset: whistle)
         return whistle
 
     return appoint
