@@ -1,4 +1,4 @@
-"""What follows a verdict: a warning, an end, or the way back; with a referee that says what the test wants."""
+"""What follows a verdict: a warning, an end, or the way back; the referee says what the test wants."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def metrics(directory: Path) -> list[dict[str, Any]]:
 
 
 def assert_same_weights(left: Path, right: Path, *, but: tuple[str, ...] = ()) -> None:
-    """Every tensor and fact of both last checkpoints is the same, to the last bit, but those that begin so."""
+    """Every tensor and fact of both last checkpoints is the same, to the last bit, `but` those named so."""
     (tensors, facts), (others, other_facts) = last_state(left), last_state(right)
     if but:
         tensors, others = (
