@@ -38,7 +38,7 @@ class Branch:
     """One continuation.
 
     Args:
-        name: of its folder, and what to call it.
+        name: of its folder, and unique among the branches.
         changes: against the run that it leaves; none for the control.
         config: its own, complete.
         directory: of the branch, an ordinary run once it is started.
@@ -52,6 +52,11 @@ class Branch:
     directory: Path
     parent: Path
     checkpoint: Path
+
+    @property
+    def title(self) -> str:
+        """What is changed."""
+        return " ".join(self.changes) or CONTROL
 
 
 def plan_branches(

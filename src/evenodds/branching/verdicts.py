@@ -63,15 +63,15 @@ def judge(
     dataset: Dataset,
     config: Config,
     *,
-    probed: Callable[[int], object] = lambda _: None,
-) -> dict[str, Judged]:
-    """A verdict on every branch against the control, on validation data.
+    go_on: Callable[[], bool] = lambda: True,
+) -> dict[str, Judged] | None:
+    """A verdict on every branch against the control, on validation data; None where it was called off.
 
     Args:
         samplers: by the branch's name, CONTROL among them.
         dataset: that all of them were trained on.
         config: of the run: its first metric is measured, too, and labels are drawn where it has them.
-        probed: called with the number of probes done; what it raises ends this.
+        go_on: asked before every probe.
 
     Raises:
         DataError: there are too few examples for a probe.
@@ -86,9 +86,10 @@ def judge(
     draws = {name: drawing(sampler, labels) for name, sampler in samplers.items()}
     found: dict[str, list[Probed]] = {name: [] for name in samplers}
     for seed in range(SEEDS):  # so that an end that comes early leaves all branches with as many
-        for number, (name, draw) in enumerate(draws.items()):
+        for name, draw in draws.items():
+            if not go_on():
+                return None
             found[name].append(probe(train, held_out, draw, steps=STEPS, seed=seed))
-            probed(seed * len(draws) + number + 1)
     energies = {name: _energy(draw, held_out) for name, draw in draws.items()}
     metrics = {name: _metric(sampler, dataset, config) for name, sampler in samplers.items()}
     return {

@@ -123,7 +123,7 @@ def _train(planned: Sequence[Branch], dataset: Dataset, stop: Interruption) -> d
     shown, broken = Race(Console(highlight=False), sum(left)), dict[str, str]()
     try:
         for number, each in enumerate(planned):
-            shown.begin(f"{each.name} ({number + 1} of {len(planned)})", before=sum(left[:number]))
+            shown.begin(f"{each.title} ({number + 1} of {len(planned)})", before=sum(left[:number]))
             if not left[number]:
                 continue
             try:
@@ -160,16 +160,8 @@ def _judge(
         return {}
     standing = [each for each in planned if each.name not in broken]
     samplers = {each.name: Sampler.load(each.directory) for each in standing}
-
-    def probed(count: int) -> None:
-        if stop.requested:
-            raise InterruptedError
-
     with status(f"judging {len(samplers)} generators by fresh discriminators"):
-        try:
-            return judge(samplers, dataset, planned[0].config, probed=probed)
-        except InterruptedError:
-            return None
+        return judge(samplers, dataset, planned[0].config, go_on=lambda: not stop.requested)
 
 
 def _table(planned: Sequence[Branch], judged: Mapping[str, Judged], broken: Mapping[str, str]) -> str:
@@ -178,19 +170,21 @@ def _table(planned: Sequence[Branch], judged: Mapping[str, Judged], broken: Mapp
     head = ["branch", "JSD seen by probes", "against unchanged", "energy distance"]
     head += [measured] if measured else []
     rows = [[*head, "verdict"]]
+    titles = {each.name: each.title for each in planned}
     for name, one in judged.items():
-        row = [name, f"{signed(one.jsd, 4)} ± {one.error:.4f}"]
+        row = [titles[name], f"{signed(one.jsd, 4)} ± {one.error:.4f}"]
         row += ["" if one.outcome == "control" else f"{signed(one.difference, 4)} ± {one.margin:.4f}"]
         row += [signed(one.energy, 4)] + ([signed(one.metric[1], 2)] if one.metric else [])
         rows.append([*row, one.outcome])
     lines = ["", columns(rows, "")] if judged else []
-    lines += [f"{name} broke down: {why}" for name, why in broken.items()]
+    lines += [f"{titles[name]} broke down: {why}" for name, why in broken.items()]
     if not judged:
         lines.append("the unchanged branch broke down, so there is nothing to compare with")
     else:
         lines.append(
-            wrapped(
-                "\nJSD in nats, at least, by fresh discriminators on validation data, ± its standard error; "
+            "\n"
+            + wrapped(
+                "JSD in nats, at least, by fresh discriminators on validation data, ± its standard error; "
                 "differences ± half their 95 % interval, for all branches together.  Lower is better."
             )
         )
@@ -208,7 +202,7 @@ def _write(
 
     found: list[dict[str, Any]] = []
     for each in planned:
-        record: dict[str, Any] = {"branch": each.name, "changes": each.changes, "run": each.directory.name}
+        record: dict[str, Any] = {"branch": each.title, "changes": each.changes, "run": each.directory.name}
         record |= asdict(judged[each.name]) if each.name in judged else {}
         record |= {"broke_down": broken[each.name]} if each.name in broken else {}
         found.append(record)

@@ -37,9 +37,7 @@ class Diagnosis(NamedTuple):
         return all(finding.mark != "bad" for finding in self.findings)
 
 
-def diagnose(
-    named: NamedLoss, *, seed: int = 0, games: bool = True, tell: Tell = lambda _: None
-) -> Diagnosis:
+def diagnose(named: NamedLoss, *, seed: int = 0, games: bool = True) -> Diagnosis:
     """Test a loss; half a minute with the games, a few seconds without.
 
     Args:

@@ -87,22 +87,26 @@ _MEANING: dict[Stability, str] = {
 
 def _seen(dirac: Dirac) -> str:
     """Eigenvalues, and where the paths end."""
-    values = " and ".join(_complex(value) for value in dirac.eigenvalues)
     start = math.hypot(*START)
     ends = dirac.radii()
     moved = ", ".join(f"{ends[name]:.2g} {words}" for name, words in zip(PATHS, _WAYS, strict=True))
-    return f"eigenvalues {values}; from radius {start:.2f} to {moved} after {STEPS} steps"
+    return (
+        f"eigenvalues {in_words(dirac.eigenvalues)}; from radius {start:.2f} to {moved} after {STEPS} steps"
+    )
 
 
 _WAYS = ("when both move at once", "in turns")
 
 
-def _complex(value: complex) -> str:
-    """−0.5 + 0.87i, with a real minus sign and no zeros."""
-    real, imaginary = (0.0 if abs(part) < NEUTRAL else part for part in (value.real, value.imag))
-    sign = "+" if imaginary > 0 else "−"
-    if not imaginary:
-        return f"{real:.3g}".replace("-", "−")
-    if not real:
-        return f"{'' if imaginary > 0 else '−'}{abs(imaginary):.3g}i"
-    return f"{real:.3g} {sign} {abs(imaginary):.3g}i".replace("-", "−")
+def in_words(values: Sequence[complex]) -> str:
+    """±0.5i, −0.5 ± 0.866i, −0.5 twice, or −1.87 and −0.134: two eigenvalues of a real matrix."""
+    low, high = (_rounded(value.real) for value in values)
+    turn = _rounded(abs(values[0].imag))
+    if turn != "0":
+        return f"±{turn}i" if low == "0" else f"{low} ± {turn}i"
+    return f"{low} twice" if low == high else f"{low} and {high}"
+
+
+def _rounded(part: float) -> str:
+    """Three digits with a real minus sign; 0 where it is one but for rounding."""
+    return "0" if abs(part) < NEUTRAL else f"{part:.3g}".replace("-", "−")

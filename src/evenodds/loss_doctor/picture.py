@@ -40,7 +40,7 @@ def draw_dirac(diagnosis: Diagnosis, path: Path) -> None:
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9, 5.4), dpi=150, layout="constrained")
+        figure = Figure(figsize=(9, 5.6), dpi=150, layout="compressed")
         panels = figure.subplots(1, len(diagnosis.dirac), squeeze=False, sharex=True, sharey=True)[0]
         for axes, (name, dirac) in zip(panels, diagnosis.dirac.items(), strict=True):
             _draw(axes, name, dirac)
@@ -62,7 +62,7 @@ def _draw(axes: Axes, name: str, dirac: Dirac) -> None:
     axes.set_xlabel("θ, the point that G makes")
     axes.set_ylabel("ψ, the weight of D(x) = c − ψx")
     axes.label_outer()
-    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_aspect("equal", adjustable="box")
 
 
 def _near(points: list[Point]) -> list[Point]:
