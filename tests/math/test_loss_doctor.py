@@ -167,6 +167,20 @@ def test_a_wrong_loss_is_told_what_is_wrong(loss, test, said, short_paths):
     assert said in text
 
 
+def test_the_relativistic_average_is_judged_with_a_note_on_its_batch(short_paths):
+    """Jolicoeur-Martineau (2019), section 4.2; on one point both sides are twice the relativistic loss."""
+    average = with_sides(
+        lambda r, f: softplus(f.mean() - r) + softplus(f - r.mean()),
+        lambda r, f: softplus(r - f.mean()) + softplus(r.mean() - f),
+        paired=True,
+    )
+    found = diagnose(NamedLoss("mine", average), games=False)
+    assert found.sound
+    assert marks(average)["batch"] == "note"
+    assert "best D" not in marks(average)
+    assert found.dirac["without a penalty"].eigenvalues == pytest.approx((-1j, 1j))
+
+
 def test_a_generator_that_runs_from_the_data_is_told_so_by_its_eigenvalues(short_paths):
     """With an odd generator's loss the mean gradient points the right way, and at rest the wrong one."""
     loss = with_sides(generator=lambda r, f: -(f**3) + 0.05 * f)

@@ -71,10 +71,7 @@ def branch(
     if judged is None:
         print(f"evenodds: interrupted; to go on: {_again()}", file=sys.stderr)
         return INTERRUPTED
-    print(_table(planned, judged, broken))
-    path = planned[0].directory.parent / "branches.json"
-    _write(path, planned, judged, broken)
-    print(f"\n{wrapped(CAVEAT)}\n\nwritten to {path}")
+    _finish(planned, judged, broken)
     return 0
 
 
@@ -162,6 +159,20 @@ def _judge(
     samplers = {each.name: Sampler.load(each.directory) for each in standing}
     with status(f"judging {len(samplers)} generators by fresh discriminators"):
         return judge(samplers, dataset, planned[0].config, go_on=lambda: not stop.requested)
+
+
+def _finish(planned: Sequence[Branch], judged: Mapping[str, Judged], broken: Mapping[str, str]) -> None:
+    """Print and write what came out."""
+    from ..branching import examples_seen
+
+    print(_table(planned, judged, broken))
+    for each in planned:
+        seen = examples_seen(each.directory)
+        if each.name not in broken and seen < each.config.examples:
+            print(f"{each.title} ended itself after {seen:,} examples: its on_trouble is stop")
+    path = planned[0].directory.parent / "branches.json"
+    _write(path, planned, judged, broken)
+    print(f"\n{wrapped(CAVEAT)}\n\nwritten to {path}")
 
 
 def _table(planned: Sequence[Branch], judged: Mapping[str, Judged], broken: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..losses import AdversarialLoss, PairLoss
 from .findings import Finding
 
+BATCH = "batch"  # name of a finding
 COUNT = 6  # logits on either side
 ORDINARY = (-30.0, -5.0, -1.0, -0.5, 0.0, 0.5, 1.0, 5.0, 30.0)  # logits that every game meets
 EXTREME = (-150.0, 150.0)  # e^150 is beyond float32
@@ -42,7 +43,7 @@ def check_contract(loss: AdversarialLoss) -> list[Finding]:
         findings.append(check(sides))
         if findings[-1].mark == "bad":
             return findings
-    return [*findings, _mixing(sides), _pairing(loss), _directions(loss)]
+    return [*findings, _mixing(sides, paired=loss.paired), _pairing(loss), _directions(loss)]
 
 
 def _logits(seed: int) -> Tensor:
@@ -104,17 +105,23 @@ def _gradients(sides: Sides) -> Finding:
     return Finding("gradients", "good", "finite, and both players have one")
 
 
-def _mixing(sides: Sides) -> Finding:
-    """Examples are changed one at a time: a gradient would not see a statistic that was detached."""
+def _mixing(sides: Sides, *, paired: bool) -> Finding:
+    """Examples are changed one at a time: a gradient would not see a statistic that was detached.
+
+    A paired loss may compare with the batch's mean, as the relativistic average does (Jolicoeur-Martineau
+    2019, section 4.2); its gradients then depend on the batch's size.
+    """
     for name, side in sides.named().items():
         real, fake = _logits(0), _logits(1)
         changed = [logits.index_fill(0, torch.tensor([0]), 3.0) for logits in (real, fake)]
         for pair in ((changed[0], fake), (real, changed[1])):
             if not torch.allclose(side(*pair)[1:], side(real, fake)[1:], rtol=1e-9, atol=1e-12):
                 found = f"{name} of one example depends on the other examples of the batch"
-                cost = "it would change with batch_size and micro_batch; leave averages to the training step"
-                return Finding("batch", "bad", f"{found}: {cost}")
-    return Finding("batch", "good", "each example's loss is its own")
+                cost = "it changes with batch_size and micro_batch"
+                if paired:
+                    return Finding(BATCH, "note", f"{found}, so {cost}")
+                return Finding(BATCH, "bad", f"{found}, so {cost}; leave averages to the training step")
+    return Finding(BATCH, "good", "each example's loss is its own")
 
 
 def _pairing(loss: AdversarialLoss) -> Finding:
