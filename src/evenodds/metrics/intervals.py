@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-HALVINGS = 45  # of an interval of length 1
+HALVINGS = 36  # of an interval of length 1
 MOST_LOST = 0.9  # of a gambler's capital on one value; 1/2 would keep him from values that hardly vary
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..data.dataset import Dataset
 from ..metrics.bounds import Bounds, bounds, calibrate, examples_needed, jsd_of_accuracy
 from .evidence import Evidence, Source, gather
-from .kinds import kinds_for
+from .kinds import STEPS, kinds_for
 from .probe import Pairs, minus_value, p_value
 
 FINALISTS = 3
@@ -153,7 +153,13 @@ def audit(
 
 
 def trials(
-    evidence: Evidence, *, seconds: float, level: float = 0.95, seed: int = 0, most: int | None = None
+    evidence: Evidence,
+    *,
+    seconds: float,
+    level: float = 0.95,
+    seed: int = 0,
+    most: int | None = None,
+    steps: int = STEPS,
 ) -> Iterator[Trial]:
     """Discriminators of every kind, then the same with other seeds, until the time is over.
 
@@ -163,8 +169,9 @@ def trials(
         level: of the statement to be made.
         seed: of the first weights and minibatches.
         most: discriminators to try.
+        steps: of training each, at most.
     """
-    began, kinds = time.perf_counter(), kinds_for(evidence)
+    began, kinds = time.perf_counter(), kinds_for(evidence, steps)
     for number in itertools.count():
         gone = time.perf_counter() - began
         if number and (gone >= seconds or number == most):

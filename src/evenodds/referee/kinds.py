@@ -15,35 +15,38 @@ WIDTHS_JUDGED = 1_000  # examples of either kind that the width of Parzen window
 Fit = Callable[[Evidence, int, float], Fitted]  # (evidence, seed, seconds)
 
 
-def kinds_for(evidence: Evidence) -> list[tuple[str, Fit]]:
-    """Names and ways to fit, the most promising first, for data of that shape."""
+def kinds_for(evidence: Evidence, steps: int = STEPS) -> list[tuple[str, Fit]]:
+    """Names and ways to fit, the most promising first, for data of that shape; each in so many steps."""
     shape = evidence.train.real.shape[1:]
     if len(shape) == 3 and min(shape[1:]) >= 4:
-        tried = [("convolutions", _conv(32)), ("MLP 256", _mlp((256,), dropout=0.3))]
-        own = [("convolutions", _conv(16)), ("MLP 128", _mlp((128,), dropout=0.5))]
+        tried = [("convolutions", _conv(32, steps)), ("MLP 256", _mlp((256,), steps, dropout=0.3))]
+        own = [("convolutions", _conv(16, steps)), ("MLP 128", _mlp((128,), steps, dropout=0.5))]
     elif len(shape) == 1 and shape[0] <= FEW_DIMENSIONS:
-        waves = [(f"MLP 128-128, waves {f:g}", _mlp((128, 128), frequency=f)) for f in (0.5, 2.0, 8.0)]
-        tried = [("Parzen windows", _parzen), ("MLP 128-128", _mlp((128, 128))), *waves]
-        own = [("Parzen windows", _parzen), ("MLP 64-64", _mlp((64, 64)))]
+        waves = [(f"MLP 128-128, waves {f:g}", _mlp((128, 128), steps, frequency=f)) for f in (0.5, 2.0, 8.0)]
+        tried = [("Parzen windows", _parzen), ("MLP 128-128", _mlp((128, 128), steps)), *waves]
+        own = [("Parzen windows", _parzen), ("MLP 64-64", _mlp((64, 64), steps))]
     else:
-        tried = [("MLP 128-128", _mlp((128, 128))), ("MLP 512-512", _mlp((512, 512), dropout=0.3))]
-        own = [("MLP 64-64", _mlp((64, 64), dropout=0.3))]
+        tried = [
+            ("MLP 128-128", _mlp((128, 128), steps)),
+            ("MLP 512-512", _mlp((512, 512), steps, dropout=0.3)),
+        ]
+        own = [("MLP 64-64", _mlp((64, 64), steps, dropout=0.3))]
     return tried + [(f"{name}, fitted on held-out examples", _on_held_out(make)) for name, make in own]
 
 
-def _mlp(widths: Sequence[int], *, dropout: float = 0.0, frequency: float = 0.0) -> Fit:
+def _mlp(widths: Sequence[int], steps: int, *, dropout: float = 0.0, frequency: float = 0.0) -> Fit:
     def make(evidence: Evidence, seed: int, seconds: float) -> Fitted:
         real = evidence.train.real
         judge = mlp_judge(real, seed=seed, widths=widths, dropout=dropout, frequency=frequency)
-        return fit(judge, evidence.train, evidence.judged, steps=STEPS, seed=seed, seconds=seconds)
+        return fit(judge, evidence.train, evidence.judged, steps=steps, seed=seed, seconds=seconds)
 
     return make
 
 
-def _conv(width: int) -> Fit:
+def _conv(width: int, steps: int) -> Fit:
     def make(evidence: Evidence, seed: int, seconds: float) -> Fitted:
         judge = conv_judge(evidence.train.real, seed=seed, width=width)
-        return fit(judge, evidence.train, evidence.judged, steps=STEPS, seed=seed, seconds=seconds)
+        return fit(judge, evidence.train, evidence.judged, steps=steps, seed=seed, seconds=seconds)
 
     return make
 
