@@ -13,6 +13,7 @@ from .data import data_app
 from .doctor import doctor
 from .evaluate import evaluate
 from .lab import lab
+from .outliers import outliers
 from .recipes import recipes
 from .report import report
 from .sample import sample
@@ -26,7 +27,18 @@ app = App(
     suppress_keyboard_interrupt=False,  # main says what became of it
 )
 # in the order in which they are needed
-VERBS: tuple[Callable[..., int], ...] = (train, sample, evaluate, branch, audit, lab, report, recipes, doctor)
+VERBS: tuple[Callable[..., int], ...] = (
+    train,
+    sample,
+    evaluate,
+    branch,
+    audit,
+    outliers,
+    lab,
+    report,
+    recipes,
+    doctor,
+)
 for position, verb in enumerate(VERBS):
     app.command(verb, sort_key=position)
 app.command(data_app)

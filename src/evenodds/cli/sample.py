@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from ..errors import ConfigError, RunError, suggest
 from .seeds import parse_seeds
+from .selecting import Chosen, How, selected
 from .signals import uninterrupted
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ def sample(
     grid: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     class_: Annotated[str | None, Parameter(name="--class")] = None,
     generator: Literal["last", "best"] = "last",
+    select: How | None = None,
+    discriminator_steps: int = 500,
+    measure: int = 1_000,
     force: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
     """Draw samples from a trained generator; the same seed always gives the same sample.
@@ -34,29 +38,59 @@ def sample(
     Args:
         source: a run directory or a generator file.
         out: a folder (one file per seed), a .png (with --grid, or for one seed), or an .npy or .npz file, in
-            which images are 0 to 255.
+            which images are 0 to 255; an .npz also holds seeds, with --select those that were chosen.
         seeds: a list such as 0,3,5-9.
         grid: draw all samples in one picture.
         class_: name or number of the class to draw; all classes in turn if left out.
         generator: of a run: the last one, or the best by its first metric.
+        select: let the run's discriminator choose: by rejection sampling, or by a Metropolis-Hastings chain.
+        discriminator_steps: for which the discriminator first goes on training, for --select.
+        measure: fresh samples on which the gauge is measured before and after --select; 0 for none.
         force: overwrite what is there.
     """
-    chosen = parse_seeds(seeds)
-    files = _files(out, chosen, grid)
+    asked = _asked(seeds, out)
+    files = _files(out, asked, grid)
     _refuse_overwriting(out, files, force)
+    drawn = _drawn(source, asked, class_, generator, select, discriminator_steps, measure)
+    if grid:
+        _write_grid(out, drawn, seeds + (f", selected by {select}" if select else ""))
+    else:
+        _write(drawn, out, files)
+    print("\n".join([f"{_counted(len(asked))} written to {out}", *drawn.report]))
+    return 0
+
+
+def _asked(seeds: str, out: Path) -> list[int]:
+    """The seeds, each once where each is a file."""
+    asked = parse_seeds(seeds)
+    return asked if out.suffix in (".png", *ARRAYS) else list(dict.fromkeys(asked))
+
+
+def _counted(samples: int) -> str:
+    return "1 sample" if samples == 1 else f"{samples:,} samples"
+
+
+def _drawn(
+    source: Path,
+    seeds: list[int],
+    class_: str | None,
+    generator: Literal["last", "best"],
+    select: How | None,
+    steps: int,
+    measure: int,
+) -> Chosen:
+    """The seeds and labels to draw, and from which generator."""
+
+    def label_of(sampler: Sampler) -> int | None:
+        return None if class_ is None else _label(sampler, class_)
+
+    if select is not None:
+        return selected(source, select, generator, seeds, label_of, steps=steps, measure=measure)
     with uninterrupted():
         from .opening import open_generator
     sampler = open_generator(source, generator)
-    labels = None if class_ is None else [_label(sampler, class_)] * len(chosen)
-    if out.suffix in ARRAYS:
-        _write_arrays(out, chosen, sampler.images(chosen, labels), labels)
-    elif grid:
-        _write_grid(out, sampler, chosen, seeds, labels)
-    else:
-        _write_each(sampler, out, files, chosen, labels)
-    what = "1 sample" if len(chosen) == 1 else f"{len(chosen):,} samples"
-    print(f"{what} written to {out}")
-    return 0
+    label = label_of(sampler)
+    return Chosen(sampler, seeds, None if label is None else [label] * len(seeds), [])
 
 
 def _files(out: Path, seeds: Sequence[int], grid: bool) -> list[Path]:
@@ -112,6 +146,15 @@ def _label(sampler: Sampler, argument: str) -> int:
     raise ConfigError(f"there is no class {argument!r}{suggest(argument, names)}")
 
 
+def _write(chosen: Chosen, out: Path, files: Sequence[Path]) -> None:
+    """All in one array, or each in a file."""
+    if out.suffix in ARRAYS:
+        x = chosen.sampler.images(chosen.seeds, chosen.labels)
+        _write_arrays(out, chosen.seeds, x, chosen.labels)
+    else:
+        _write_each(chosen, out, files)
+
+
 def _write_arrays(out: Path, seeds: Sequence[int], x: Any, labels: Sequence[int] | None) -> None:
     """All samples in one file that --data can read; .npz also holds the seeds."""
     import numpy as np
@@ -127,16 +170,15 @@ def _write_arrays(out: Path, seeds: Sequence[int], x: Any, labels: Sequence[int]
             np.savez(file, x=x, y=np.asarray(labels, np.int64), seeds=np.asarray(seeds, np.int64))
 
 
-def _write_grid(
-    out: Path, sampler: Sampler, seeds: Sequence[int], text: str, labels: Sequence[int] | None
-) -> None:
+def _write_grid(out: Path, chosen: Chosen, text: str) -> None:
     """One picture, titled with where it is from; classes are written below their samples."""
     from ..drawing import draw_samples, save_picture
 
+    sampler, labels = chosen.sampler, chosen.labels
     names = sampler.class_names
-    drawn = labels or [seed % len(names) for seed in seeds] if names else None
+    drawn = labels or [seed % len(names) for seed in chosen.seeds] if names else None
     image = draw_samples(
-        sampler(seeds, labels),
+        sampler(chosen.seeds, labels),
         value_range=sampler.value_range,
         title=f"{sampler.facts.get('recipe', 'samples')} · seeds {text}",
         labels=[names[label] for label in drawn] if drawn else None,
@@ -144,9 +186,7 @@ def _write_grid(
     save_picture(image, out)
 
 
-def _write_each(
-    sampler: Sampler, out: Path, files: Sequence[Path], seeds: Sequence[int], labels: Sequence[int] | None
-) -> None:
+def _write_each(chosen: Chosen, out: Path, files: Sequence[Path]) -> None:
     """One file per seed: .png for images, .npy for vectors and for images of unusual channels."""
     import numpy as np
     from PIL import Image
@@ -154,13 +194,13 @@ def _write_each(
     from ..drawing import save_picture
     from ..files import write_with
 
+    sampler = chosen.sampler
     if files != [out]:
         out.mkdir(exist_ok=True)
     drawable = len(sampler.sample_shape) == 3 and sampler.sample_shape[0] in (1, 3, 4) and sampler.value_range
     if files == [out] and not drawable:
         raise ConfigError(f"these samples are no images; give --out a name ending in .npy instead of {out}")
-    unique = list(dict.fromkeys(seeds))
-    samples = sampler.images(unique, labels and labels[: len(unique)])
+    samples = sampler.images(chosen.seeds, chosen.labels)
     for file, x in zip(files, samples, strict=True):
         if drawable:
             pixels = np.moveaxis(x, 0, -1)  # (H, W, C)
