@@ -252,7 +252,11 @@ def _draw_scores(axes: Axes, scores: Sequence[Score], until: int) -> None:
     axes.plot(x, value, color=VALUE, linewidth=1.8, label=f"V(D, G) on fresh data = {_number(last.value)}")
     axes.plot(x[-1:], value[-1:], "o", color=VALUE, markersize=5)
     end = max(until, int(x[-1]), 1)
+    # most happens at the beginning: a root gives it room
+    axes.set_xscale("function", functions=(lambda at: np.sqrt(np.maximum(at, 0)), np.square))
     axes.set_xlim(0, end * 1.01)
+    axes.set_xticks([end * share for share in (0, 0.01, 0.05, 0.2, 0.5, 1)])
+    axes.minorticks_off()
     axes.set_ylim(LOWEST_VALUE, 0.12)
     across = axes.get_yaxis_transform()
     for level, text in ((0.0, "0: told apart\nfor certain"), (-math.log(4), "−log 4:\neven odds")):

@@ -7,17 +7,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
 from PIL import Image
 
+from ..build import build_gan
 from ..components import build
 from ..config import Config
 from ..data.dataset import Dataset
+from ..data.loader import Loader
 from ..data.sources import DATASETS
 from ..drawing.figure1 import Score, as_png, draw_figure1, from_png, side_by_side
 from ..drawing.samples import save_picture
 from ..errors import RunError
 from ..files import write_text
 from ..report.movie import save_movie
+from ..run import resolve_device
 from ..trainer import Progress, Session, training
 from .look import Look, look
 from .page import write_last_page, write_live_page
@@ -54,6 +58,7 @@ class Lab:
         self.settle(directory)
         self.dataset = dataset or build("data set", DATASETS, config.data)
         self.target = checked_target(config, self.dataset)
+        _refuse_unplayable(config, self.dataset)
         self.scores: list[Score] = []  # one per frame of the movie
         self.session: Session | None = None
         self._frames: list[bytes] = []
@@ -175,6 +180,18 @@ class Lab:
         if self.minutes is None:
             return 0.0
         return (time.perf_counter() - self._began) / (60 * self.minutes)
+
+
+def _refuse_unplayable(config: Config, dataset: Dataset) -> None:
+    """Build everything once, so that what can't be built is refused before there is a directory.
+
+    Raises:
+        ConfigError, DataError: it can't be built.
+    """
+    resolve_device(config.device)
+    Loader(dataset.train, config.batch_size, seed=config.seed, value_range=dataset.value_range)
+    with torch.random.fork_rng(devices=[]):
+        build_gan(config, dataset, torch.device("cpu"))
 
 
 def _drawn(still: Still) -> Image.Image:

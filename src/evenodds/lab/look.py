@@ -22,7 +22,9 @@ from .target import Target
 
 FRESH = 10_000  # of data and of samples on which V is measured
 SPREAD = 2**15  # latents that stand for the generator's distribution in the plane
-ARROWS = 21
+COARSEST = 20  # bins in each direction
+BIAS = 0.01  # nats that a small number of samples may add to JSD in the plane
+ARROWS = 17
 NOTHING = 1e-3  # of the data's highest density: where both are lower, D* is not drawn
 Judge = Callable[[Tensor], Tensor]  # x (N, d) to log odds (N,) float64
 
@@ -64,33 +66,57 @@ def look(
     with evaluating(generator, discriminator):
         judge, real, fake = _judged(generator, discriminator, prior, target, random, probability)
         value, error = _value(real, fake)
-        masses, jsd, jsd_error = distance(generator, prior, target)
+        apart = distance(generator, prior, target)
         if target.density.dimension == 1:
-            scene: Line | Plane = _on_the_line(generator, prior, target, masses, judge)
+            scene: Line | Plane = _on_the_line(generator, prior, target, apart, judge)
         else:
-            scene = _in_the_plane(target, masses, judge)
-    truth = 2 * jsd - math.log(4)
-    return Look(Score(examples, value, error, truth, 2 * jsd_error), scene, jsd)
+            scene = _in_the_plane(target, apart, judge)
+    truth = 2 * apart.jsd - math.log(4)
+    return Look(Score(examples, value, error, truth, 2 * apart.error), scene, apart.jsd)
 
 
-def distance(generator: nn.Module, prior: Prior, target: Target) -> tuple[Tensor, float, float]:
-    """The generator's mass in the target's bins, JSD in nats, and how far off that may be.
+class Distance(NamedTuple):
+    """Between data and generator.
 
-    On the line the masses are exact, and the error is what bins half as wide have brought; in the plane they
-    come from samples, and their number adds to the error.
+    Args:
+        jsd: in nats.
+        error: how far off that may be.
+        data: (bins,) * d masses of the data, in the bins that `jsd` was taken from.
+        generator: (bins,) * d masses of the generator's samples.
     """
-    low, high, bins = target.low, target.high, target.bins
+
+    jsd: float
+    error: float
+    data: Tensor
+    generator: Tensor
+
+
+def distance(generator: nn.Module, prior: Prior, target: Target) -> Distance:
+    """How far the generator is from the data, by the masses of bins.
+
+    On the line the masses are exact, and the error is what bins half as wide have brought.  In the plane they
+    come from samples, of which narrow bins get too few: the bins are the narrowest whose bias is small, and
+    the error is that bias and what bins twice or half as wide make of it.
+    """
+    low, high, bins, data = target.low, target.high, target.bins, target.masses
     if target.density.dimension == 1:
         ends = mapped(generator, even_latents(prior, CELLS + 1))[:, 0]
         masses = masses_of_cells(ends, float(low[0]), float(high[0]), bins)
-        jsd = binned_jsd(target.masses, masses)
-        return masses, jsd, jsd - binned_jsd(merged(target.masses), merged(masses))
+        jsd = binned_jsd(data, masses)
+        return Distance(jsd, jsd - binned_jsd(merged(data), merged(masses)), data, masses)
     samples = mapped(generator, even_latents(prior, SPREAD))
-    halves = [masses_of_points(half, low, high, bins) for half in (samples[::2], samples[1::2])]
-    masses = (halves[0] + halves[1]) / 2
-    fine = _corrected(target.masses, masses, halves)
-    coarse = _corrected(merged(target.masses), merged(masses), [merged(half) for half in halves])
-    return masses, max(0.0, fine[0]), abs(fine[1]) + abs(fine[0] - coarse[0])
+    # of a Sobol sequence every second point lies on one side: its halves are the first and the last
+    halves = [masses_of_points(half, low, high, bins) for half in samples.chunk(2)]
+    rounds = [(data, halves)]
+    while len(data) > COARSEST:
+        data, halves = merged(data), [merged(half) for half in halves]
+        rounds.append((data, halves))
+    found = [_corrected(*masses) for masses in rounds]
+    chosen = next((i for i, (_, bias) in enumerate(found) if abs(bias) <= BIAS), len(found) - 1)
+    jsd, bias = found[chosen]
+    error = abs(bias) + max(abs(jsd - other) for other, _ in found[max(0, chosen - 1) : chosen + 2])
+    data, halves = rounds[chosen]
+    return Distance(jsd, error, data, (halves[0] + halves[1]) / 2)
 
 
 @contextlib.contextmanager
@@ -142,11 +168,11 @@ def _value(real: Tensor, fake: Tensor) -> tuple[float, float]:
     return sum(float(gain.mean()) for gain in gains), math.sqrt(variance)
 
 
-def _on_the_line(generator: nn.Module, prior: Prior, target: Target, masses: Tensor, judge: Judge) -> Line:
+def _on_the_line(generator: nn.Module, prior: Prior, target: Target, apart: Distance, judge: Judge) -> Line:
     """The picture: the middle half of the bins, by eights."""
     bins, width = target.bins // 8, 8 * float(target.high[0] - target.low[0]) / target.bins
     drawn = slice(bins // 4, 3 * bins // 4)
-    p, q = (merged(merged(merged(mass)))[drawn] / width for mass in (target.masses, masses))
+    p, q = (merged(merged(merged(mass)))[drawn] / width for mass in (apart.data, apart.generator))
     places = target.centres(bins)[drawn]
     z = even_latents(prior, CELLS + 1)[:: CELLS // (ARROWS - 1)]
     return Line(
@@ -161,31 +187,32 @@ def _on_the_line(generator: nn.Module, prior: Prior, target: Target, masses: Ten
     )
 
 
-def _in_the_plane(target: Target, masses: Tensor, judge: Judge) -> Plane:
-    """The picture: bins by twos in each direction."""
-    low, high, bins = target.low, target.high, target.bins // 2
-    cell = float((high - low).prod()) / bins**2
-    p, q = merged(target.masses) / cell, merged(masses) / cell
+def _in_the_plane(target: Target, apart: Distance, judge: Judge) -> Plane:
+    """The picture: D and the data as fine as can be seen, what comes from samples as fine as they allow."""
+    area = float((target.high - target.low).prod())
+    p, q = (masses * masses.numel() / area for masses in (apart.data, apart.generator))
+    bins = target.bins // 2
     d = judge(target.centres(bins)).sigmoid().view(bins, bins)
+    (left, bottom), (right, top) = target.low.tolist(), target.high.tolist()
     # transposed: rows are the second coordinate, which goes up
     return Plane(
-        limits=((float(low[0]), float(high[0])), (float(low[1]), float(high[1]))),
-        data=p.T.numpy(),
+        limits=((left, right), (bottom, top)),
+        data=(merged(target.masses) * bins**2 / area).T.numpy(),
         generator=q.T.numpy(),
         d=d.T.numpy(),
-        optimal=_optimal(p, q, 2 / SPREAD / cell).T,
+        optimal=_optimal(p, q, 2 / SPREAD * p.numel() / area).T,
     )
 
 
-def _corrected(p: Tensor, q: Tensor, halves: list[Tensor]) -> tuple[float, float]:
+def _corrected(p: Tensor, halves: list[Tensor]) -> tuple[float, float]:
     """JSD less its bias by the number of samples, and that bias.
 
     A finite sample looks farther off than its generator is, by something in proportion to 1/n or less: what
     half of the samples have more of it is all that the whole has left, or more.
     """
-    whole = binned_jsd(p, q)
-    bias = sum(binned_jsd(p, half) for half in halves) / len(halves) - whole
-    return whole - bias, bias
+    whole = binned_jsd(p, (halves[0] + halves[1]) / 2)
+    bias = sum(binned_jsd(p, half) for half in halves) / 2 - whole
+    return max(0.0, whole - bias), bias
 
 
 def _optimal(p: Tensor, q: Tensor, least: float) -> NDArray[np.float64]:

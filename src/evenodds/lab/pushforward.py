@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..latents import Normal, Prior, Uniform
 
 CELLS = 2**14  # of the latent line
-NARROWEST = 1e-3  # bins: a narrower interval is widened to this, lest 1/width drown the sums in rounding
+NARROWEST = 1e-8  # of all bins together: narrower intervals are widened, lest rounding drown sums of 1/width
 AT_ONCE = 2**14  # latents in one forward pass
 
 
@@ -64,7 +64,7 @@ def masses_of_cells(ends: Tensor, low: float, high: float, bins: int) -> Tensor:
     """
     edges = torch.linspace(low, high, bins + 1, dtype=torch.float64)
     middle, width = (ends[1:] + ends[:-1]) / 2, (ends[1:] - ends[:-1]).abs()
-    width = width.clamp(min=NARROWEST * (high - low) / bins)
+    width = width.clamp(min=NARROWEST * (high - low))
     slope = 1 / (len(width) * width)  # of the distribution function, while it crosses the cell
     turns = torch.cat([middle - width / 2, middle + width / 2])
     order = turns.argsort()

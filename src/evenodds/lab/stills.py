@@ -83,7 +83,7 @@ def stills(gan: GAN, pair: Pair, last: Look, target: Target, *, seed: int) -> li
         torch.manual_seed(seed)
         steps = fit(discriminator, generator, gan, target)
         fitted = seen()
-        moves = move(generator, discriminator, gan, lambda: distance(generator, gan.prior, target)[1])
+        moves = move(generator, discriminator, gan, lambda: distance(generator, gan.prior, target).jsd)
         moved = seen()
     start, jsd = pair.look, f"JSD {fitted.jsd:.3f} → {moved.jsd:.3f} nats"
     captions = (

@@ -17,7 +17,8 @@ LINE_BINS = 4096
 PLANE_BINS = 320  # in each direction; must be halved three times
 MARGIN = 0.12  # of the window beyond the outermost of the points below, on each side
 POINTS = 10_000
-NODE = 0.5 / 3**0.5  # of two Gauss-Legendre nodes, in units of a bin, from its middle
+# Where in a bin its mass is measured, in bins from the middle: on the line at two Gauss-Legendre nodes.
+NODES = {1: (-0.5 / 3**0.5, 0.5 / 3**0.5), 2: (0.0,)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,15 +78,16 @@ def target(density: Density) -> Target:
 
 
 def _masses(density: Density, low: Tensor, high: Tensor, bins: int) -> Tensor:
-    """(bins,) * d by two Gauss-Legendre nodes per bin and direction."""
+    """(bins,) * d from the density at the nodes of each bin."""
     dimension = density.dimension
     width = (high - low) / bins
     centres = Target(density, low, high, torch.empty([bins] * dimension)).centres(bins)
     total = torch.zeros(len(centres), dtype=torch.float64)
-    for signs in itertools.product((-NODE, NODE), repeat=dimension):
-        places = centres + torch.tensor(signs, dtype=torch.float64) * width
+    nodes = list(itertools.product(NODES[dimension], repeat=dimension))
+    for node in nodes:
+        places = centres + torch.tensor(node, dtype=torch.float64) * width
         total += density.log_density(places).exp()
-    masses: Tensor = (total * width.prod() / 2**dimension).view([bins] * dimension)
+    masses: Tensor = (total * width.prod() / len(nodes)).view([bins] * dimension)
     return masses
 
 
