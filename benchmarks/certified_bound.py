@@ -31,8 +31,8 @@ from outcome import RESULTS, provenance, table, write_result
 
 LEVEL = 0.95
 ONE_SIDED = 2 * LEVEL - 1  # level of the two-sided intervals whose low ends hold with probability LEVEL
-REPETITIONS = 200
-REFIT = 20  # repetitions that share one trained discriminator, fixed before any of them
+REPETITIONS = 600
+REFIT = 30  # repetitions that share one trained discriminator, fixed before any of them
 AUDITS = 200
 Pair = tuple[Density, Density]
 
@@ -75,7 +75,7 @@ FAMILIES: dict[str, Callable[[], Pair]] = {
     "two moons, 1.5 times as wide": lambda: (two_moons(), two_moons(std=0.15)),
     "checkerboard, one square": lambda: (checkerboard(), checkerboard(side=1)),
 }
-COVERED = ("N(0,1), N(0.5,1)", "N(0,1), N(1,1)", "ring, 1.5 times as wide",
+COVERED = ("N(0,1), N(1,1)", "ring, 1.5 times as wide",
            "grid, 20 of 25 modes")  # fmt: skip
 MOST = 3  # discriminators that an audit tries: Parzen windows and two networks
 HELD_OUT = 30_000
@@ -218,15 +218,18 @@ def _coverage_page(rows: list[dict[str, Any]]) -> list[str]:
          f"{row['mean certified']:.4f}", f"{row['mean normal']:.4f}"]
         for row in rows
     ]  # fmt: skip
-    worst = {kind: min(row[kind] for row in rows) for kind in kinds}
-    said = ", ".join(f"{kind} {100 * share:.1f} %" for kind, share in worst.items())
+    said = ", ".join(
+        f"{kind} {100 * min(shares):.1f} % ({100 * sum(shares) / len(shares):.1f} %)"
+        for kind in kinds
+        if (shares := [row[kind] for row in rows])
+    )
     return [
         "## Coverage of a fixed discriminator", "",
         f"How often a bound at the one-sided {100 * LEVEL:.0f} % level is at most the truth, over "
-        f"{rows[0]['repetitions']} repetitions (standard error 1.5 % at 95 %); twice as many samples as real "
+        f"{rows[0]['repetitions']} repetitions (standard error 0.9 % at 95 %); twice as many samples as real "
         f"examples. D is the optimal one; an MLP trained anew every {REFIT} repetitions; or the optimal "
         "one's log odds in other units, read out by calibrating on one half and measuring on the other. "
-        f"Lowest: {said}. Last columns: the mean bound on JSD.", "",
+        f"Lowest of all rows (and their mean): {said}. Last columns: the mean bound on JSD.", "",
         table(["pair", "D", "real", "JSD", *kinds, "certified", "normal"], body),
     ]  # fmt: skip
 
@@ -261,7 +264,8 @@ def _recovery_page(rows: list[dict[str, Any]]) -> list[str]:
         "## What one audit proves", "",
         f"One audit of each pair, seed 0, {MOST} discriminators and their mean, measured on {HELD_OUT:,} "
         f"held-out examples and {2 * HELD_OUT:,} samples. The certified bound, at the 95 % level and "
-        f"corrected for three finalists, is at least 90 % of the true JSD for {reached} of {len(rows)} pairs.", "",
+        f"corrected for three finalists, is at least 90 % of the true JSD for {reached} of "
+        f"{len(rows)} pairs.", "",
         table(head, body),
     ]  # fmt: skip
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -31,6 +31,14 @@ LONGEST = 24 * 60  # minutes
 Say = Callable[[str], None]
 
 
+class Limits(NamedTuple):
+    """Of one audit: seconds, how many discriminators, and the seed."""
+
+    seconds: float
+    most: int | None
+    seed: int
+
+
 def audit(
     source: Path,
     /,
@@ -38,6 +46,7 @@ def audit(
     data: str | None = None,
     minutes: float = 1.0,
     seed: int = 0,
+    discriminators: int | None = None,
     generator: Literal["last", "best"] = "last",
     out: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative=(), show_default=False)] = False,
@@ -52,6 +61,7 @@ def audit(
         data: what to compare it with; for a run, its own data if left out.
         minutes: for all of it; more time finds more.
         seed: of the discriminators.
+        discriminators: to try, instead of as many as there is time for; the seed then decides the result.
         generator: of a run: the last one, or the best by its first metric.
         out: folder for the pictures and audit.json; for a run, its folder audit if left out.
         as_json: print JSON.
@@ -62,9 +72,12 @@ def audit(
         )
     if seed < 0:
         raise ConfigError(f"--seed {seed} is negative; give 0 or more")
+    if discriminators is not None and discriminators < 1:
+        raise ConfigError(f"--discriminators {discriminators} tries none; give at least 1")
+    limits = Limits(60 * minutes if discriminators is None else math.inf, discriminators, seed)
     folder = source / "audit" if out is None and source.is_dir() else out
     try:
-        record, found, pictures = _audited(source, data, minutes, seed, generator, folder)
+        record, found, pictures = _audited(source, data, limits, generator, folder)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted before the audit was over; nothing was written") from None
     if as_json:
@@ -78,12 +91,7 @@ def audit(
 
 
 def _audited(
-    source: Path,
-    data: str | None,
-    minutes: float,
-    seed: int,
-    which: Literal["last", "best"],
-    out: Path | None,
+    source: Path, data: str | None, limits: Limits, which: Literal["last", "best"], out: Path | None
 ) -> tuple[dict[str, Any], Audit, list[Path]]:
     """The record of all that the result depends on, the result, and the files."""
     before = [] if out is None else _earlier(out / "audit.json")  # a refusal comes before the work
@@ -95,12 +103,14 @@ def _audited(
             from .opening import data_warning, open_data, open_generator
         sampler = open_generator(source, which)
         dataset = open_data(source, sampler, data)
-        evidence, tried = _tried(sampler, dataset, 60 * minutes, seed, say)
+        evidence, tried = _tried(sampler, dataset, limits, say)
         say("measuring the best on data that nothing has seen before")
         found = conclude(evidence, tried, LEVEL)
         warning = data_warning(sampler, dataset)
         record = _record(source, sampler, dataset, which, warning)
-        record |= {"minutes": minutes, "seed": seed, "measured": evidence.split, "result": found.record()}
+        seconds = limits.seconds if math.isfinite(limits.seconds) else None
+        record |= {"seconds": seconds, "discriminators": limits.most, "seed": limits.seed}
+        record |= {"measured": evidence.split, "result": found.record()}
         pictures = []
         if out is not None:
             say("drawing")
@@ -109,22 +119,20 @@ def _audited(
     return record, found, pictures
 
 
-def _tried(
-    sampler: Sampler, dataset: Dataset, seconds: float, seed: int, say: Say
-) -> tuple[Evidence, list[Trial]]:
+def _tried(sampler: Sampler, dataset: Dataset, limits: Limits, say: Say) -> tuple[Evidence, list[Trial]]:
     """Evidence, and what was tried on it in that time, a fifth of which is kept for measuring."""
     from ..metrics.bounds import examples_needed
     from ..referee.audit import CONCLUDING, corrected, trials
     from ..referee.evidence import gather
 
-    began = time.perf_counter()
+    began, (seconds, most, seed) = time.perf_counter(), limits
     say("drawing samples")
     needed = examples_needed(level=corrected(LEVEL))
     evidence = gather(sampler, dataset, needed=needed, seconds=seconds, seed=seed)
     left = seconds * (1 - CONCLUDING) - (time.perf_counter() - began)
     tried: list[Trial] = []
-    say(f"training the first discriminator · {duration(max(0.0, left))} left")
-    for trial in trials(evidence, seconds=left, level=LEVEL, seed=seed):
+    say("training the first discriminator")
+    for trial in trials(evidence, seconds=left, level=LEVEL, seed=seed, most=most):
         tried.append(trial)
         best = max(one.promise[0] for one in tried)
         gone = time.perf_counter() - began
@@ -133,7 +141,7 @@ def _tried(
             f"{len(tried)} discriminator{'s' * (len(tried) > 1)}",
             f"JSD at least {best:.3f} or so",
             *([f"{rate(steps).removesuffix('/s')} steps/s"] if steps else []),
-            f"{duration(max(0.0, seconds - gone))} left",
+            f"{duration(max(0.0, seconds - gone))} left" if most is None else f"of {most}",
         ]
         say(" · ".join(parts))
     return evidence, tried

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import cast
 
@@ -45,6 +46,7 @@ def _betting_low(x: Tensor, alpha: float) -> float:
     return low
 
 
+@functools.lru_cache(maxsize=4096)
 def binomial_interval(successes: int, trials: int, alpha: float) -> tuple[float, float]:
     """[low, high] that holds a share with probability 1 − α at least; Clopper and Pearson (1934).
 

@@ -136,7 +136,7 @@ def _drawn(
     samples = torch.cat(chunks)
     sizes = [max(1, size * count // sum(wanted)) for size in wanted]
     if min(sizes) < needed:
-        raise RunError(f"only {count:,} samples were drawn in {seconds:.0f} s; give the audit more --minutes")
+        raise RunError(f"only {count:,} samples were drawn in {seconds:.2g} s; give the audit more --minutes")
     return list(samples[: sum(sizes)].split(sizes))
 
 
