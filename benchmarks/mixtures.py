@@ -65,9 +65,14 @@ def config_of(data: str, method: str, seed: int) -> Config:
     return config_from(override(values, [*METHODS[method], *QUIET, f"seed={seed}"]))
 
 
+def name_of(data: str, method: str, seed: int) -> str:
+    """Of the run's folder."""
+    return f"{data}-{method.replace('+', '-')}-{seed}"
+
+
 def run(data: str, method: str, seed: int, folder: Path) -> Row:
     """One run of the table, from its JSON if it is finished."""
-    name = f"{data}-{method.replace('+', '-')}-{seed}"
+    name = name_of(data, method, seed)
     done = folder / f"{name}.json"
     if done.is_file():
         row: Row = json.loads(done.read_text(encoding="utf-8"))
@@ -181,7 +186,7 @@ def draw(folder: Path, rows: Sequence[Row]) -> None:
         for axis, method in zip(line, METHODS, strict=True):
             runs = [row for row in rows if row["data"] == data and row["method"] == method]
             row = min(runs, key=lambda one: one["seed"])
-            x = np.load(folder / f"{data}-{method.replace('+', '-')}-{row['seed']}.npy", allow_pickle=False)
+            x = np.load(folder / f"{name_of(data, method, row['seed'])}.npy", allow_pickle=False)
             reach = 1.4 if data == "ring" else 5.2
             axis.scatter(x[:, 0], x[:, 1], s=2, color="#d9480f", alpha=0.5, linewidths=0)
             axis.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
