@@ -31,19 +31,27 @@ IDLE_LOSS = {  # what a D that says the same of everything has to pay at least
 
 def lazy_discriminator(lines: Lines, game: Game) -> Verdict | None:
     """D's loss is no better than a coin's, though samples are far from the data and stay there."""
-    coin = IDLE_LOSS.get(game.loss)
-    if coin is None or improving(lines):
+    if improving(lines) or not far(lines):
         return None
-    bar = game.scale * (coin * THRESHOLDS["idle loss"] if coin else -0.02)
-    if not (far(lines) and often(lines, lambda line: at(line, "loss/discriminator") >= bar)):
+    if not often(lines, lambda line: idleness(line, game) >= THRESHOLDS["idle loss"]):
         return None
-    loss = at(lines[-1], "loss/discriminator")
+    loss, coin = at(lines[-1], "loss/discriminator"), game.scale * IDLE_LOSS[game.loss]
     text = (
-        f"D has learnt nothing: its loss, {loss:.3g}, is no better than a coin's, {game.scale * coin:.3g}, "
-        f"though samples are {distance(lines[-1])} from the data."
+        f"D has learnt nothing: its loss, {loss:.3g}, is no better than a coin's, {coin:.3g}, though samples "
+        f"are {distance(lines[-1])} from the data."
     )
     advice = "Raise discriminator.optimizer.learning_rate or critic_steps."
     return Verdict("lazy_discriminator", text, advice, True)
+
+
+def idleness(line: Line, game: Game) -> float:
+    """D's loss over that of a D which says the same of everything; NaN for a loss that is not known.
+
+    The Wasserstein loss of such a D is 0: there, 1 plus D's loss.
+    """
+    coin = game.scale * IDLE_LOSS.get(game.loss, math.nan)
+    loss = at(line, "loss/discriminator")
+    return loss / coin if coin else 1 + loss
 
 
 def strong_discriminator(lines: Lines, game: Game) -> Verdict | None:
@@ -66,16 +74,9 @@ def strong_discriminator(lines: Lines, game: Game) -> Verdict | None:
 
 
 def overfitting(lines: Lines, game: Game) -> Verdict | None:
-    """r_v of Karras et al. (2020), pooled over the last reports, is above 0 by more than chance."""
-    pairs = [
-        (at(line, "signal/overfit"), at(line, "signal/overfit/error")) for line in lines[-LOOKS_BACK - 2 :]
-    ]
-    weights = [(ratio, 1 / max(error, 1e-3) ** 2) for ratio, error in pairs if math.isfinite(ratio + error)]
-    if len(weights) < OFTEN:
-        return None
-    total = sum(weight for _, weight in weights)
-    ratio = sum(value * weight for value, weight in weights) / total
-    if ratio - 2 / math.sqrt(total) < THRESHOLDS["over-fitting"]:
+    """D takes held-out data for something else than training data, by more than chance."""
+    ratio, error = by_heart(lines)
+    if not ratio - 2 * error >= THRESHOLDS["over-fitting"]:
         return None
     text = (
         f"D knows its training data by heart: held-out data looks to it {100 * min(ratio, 1):.0f} % of the "
@@ -83,3 +84,15 @@ def overfitting(lines: Lines, game: Game) -> Verdict | None:
     )
     advice = "Add training data, raise penalties.r1.weight, or set dropout in discriminator.network."
     return Verdict("overfitting", text, advice, True)
+
+
+def by_heart(lines: Lines) -> tuple[float, float]:
+    """r_v of Karras et al. (2020), Eq. 1, pooled over the last reports, with its error; NaN for too few."""
+    pairs = [
+        (at(line, "signal/overfit"), at(line, "signal/overfit/error")) for line in lines[-LOOKS_BACK - 2 :]
+    ]
+    weights = [(ratio, 1 / max(error, 1e-3) ** 2) for ratio, error in pairs if math.isfinite(ratio + error)]
+    if len(weights) < OFTEN:
+        return math.nan, math.nan
+    total = sum(weight for _, weight in weights)
+    return sum(ratio * weight for ratio, weight in weights) / total, 1 / math.sqrt(total)

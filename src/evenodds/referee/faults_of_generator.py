@@ -19,8 +19,8 @@ from .history import (
     first_of,
     improving,
     mean,
+    median,
     often,
-    smoothed,
 )
 
 VARIETY = "raise penalties.r1.weight, or set packing=2 or loss=relativistic."
@@ -40,72 +40,91 @@ def dead_generator(lines: Lines, game: Game) -> Verdict | None:
 
 def collapse(lines: Lines, game: Game) -> Verdict | None:
     """Samples are much more alike than data, after having been less so."""
-    spread = [first_of(line, "signal/diversity_raw", "signal/diversity") for line in lines]
-    best = max((value for value in spread[:-OFTEN] if math.isfinite(value)), default=0.0)
+    best = max((value for line in lines[:-OFTEN] if math.isfinite(value := spread(line))), default=0.0)
     bar = min(THRESHOLDS["collapsed"], THRESHOLDS["collapse"] * best)
-    if sum(value <= bar for value in spread[-LOOKS_BACK:]) < OFTEN:
+    if not often(lines, lambda line: spread(line) <= bar):
         return None
-    text = f"G has collapsed: two samples are {spread[-1]:.2g} times as far apart as two examples of the data"
-    text += f", and had been {best:.2g} times." + _support(lines[-1])
-    return Verdict("collapse", text, f"Go back to before; then {VARIETY}", True)
+    text = (
+        f"G has collapsed: two of its samples are {spread(lines[-1]):.2g} times as far apart as two examples "
+        f"of the data, and had been {best:.2g} times{_support(lines[-1])}."
+    )
+    return Verdict("collapse", text, f"Set on_trouble=rollback to go back to before; or {VARIETY}", True)
 
 
 def never_spread(lines: Lines, game: Game) -> Verdict | None:
     """Samples are much more alike than data from the start, and it doesn't get better."""
-    spread = [first_of(line, "signal/diversity_raw", "signal/diversity") for line in lines[-LONG:]]
-    if len(spread) < LONG or not all(value <= THRESHOLDS["collapsed"] for value in spread):
+    found = [spread(line) for line in lines[-LONG:]]
+    if len(found) < LONG or not all(value <= THRESHOLDS["collapsed"] for value in found):
         return None
-    if sum(spread[-2:]) > 1.15 * sum(spread[:2]):
+    if sum(found[-2:]) > THRESHOLDS["spreading"] * sum(found[:2]):
         return None
-    text = f"G makes little else than one sample: two are {spread[-1]:.2g} times as far apart as two examples"
-    text += f" of the data, for {LONG} reports now.{_support(lines[-1])}"
+    text = (
+        f"G has been making little else than one sample for {LONG} reports: two are {found[-1]:.2g} times as "
+        f"far apart as two examples of the data{_support(lines[-1])}."
+    )
     return Verdict("collapse", text, VARIETY.capitalize(), True)
+
+
+def spread(line: Line) -> float:
+    """Distance of two samples over that of two examples of the data, of the newest generator."""
+    return first_of(line, "signal/diversity_raw", "signal/diversity")
 
 
 def partial_collapse(lines: Lines, game: Game) -> Verdict | None:
     """Samples miss a part of the data that they had reached before, or never reach it."""
-    balance = smoothed(lines[:-OFTEN], "signal/balance")
-    covered = smoothed(lines[:-OFTEN], "signal/coverage")
-    bar = max(THRESHOLDS["unbalanced"], THRESHOLDS["imbalance"] + min(balance, default=math.inf))
-    floor = min(THRESHOLDS["uncovered"], max(covered, default=0.0) - THRESHOLDS["lost coverage"])
-
-    def lost(line: Line) -> bool:
-        return at(line, "signal/balance") >= bar or at(line, "signal/coverage") <= floor
-
-    if not (often(lines, lost) or _never_reached(lines)):
+    best = least_imbalance(lines[:-OFTEN])
+    bar = max(THRESHOLDS["unbalanced"], THRESHOLDS["imbalance"] + best)
+    if not (often(lines, lambda line: imbalance(line) >= bar) or _never_reached(lines)):
         return None
-    reached, off = at(lines[-1], "signal/coverage"), at(lines[-1], "signal/balance")
+    reached = at(lines[-1], "signal/coverage")
     text = (
-        f"G misses a part of the data: its samples reach {100 * min(reached, 1):.0f} % of the clusters that "
-        f"data reach, and {100 * off:.0f} % of them would have to be others for the shares to be right."
+        f"G misses a part of the data: {100 * imbalance(lines[-1]):.0f} % of its samples would have to be "
+        f"others for the shares to be right; they reach {100 * min(reached, 1):.0f} % of the clusters that "
+        "data reach."
     )
     return Verdict("partial_collapse", text, VARIETY.capitalize(), True)
 
 
+def imbalance(line: Line) -> float:
+    """Total variation between samples and data over the clusters, mean of both generators for less noise."""
+    both = [at(line, "signal/balance"), at(line, "signal/balance_raw")]
+    found = [value for value in both if math.isfinite(value)]
+    return mean(found) if found else math.nan
+
+
+def least_imbalance(lines: Lines) -> float:
+    """The least so far, over three reports that follow each other; infinite where there are fewer."""
+    values = [value for line in lines if math.isfinite(value := imbalance(line))]
+    return min((mean(values[start : start + 3]) for start in range(len(values) - 2)), default=math.inf)
+
+
 def _never_reached(lines: Lines) -> bool:
-    """For twice LONG reports, the last half of them without gain."""
-    balance = [at(line, "signal/balance") for line in lines[-LONG:]]
-    if len(lines) < 2 * LONG or not all(value >= THRESHOLDS["stuck"] for value in balance):
+    """Though training goes on for long, and without gain."""
+    balance = [imbalance(line) for line in lines[-LONG:]]
+    if len(lines) < LONG + LOOKS_BACK or not all(value >= THRESHOLDS["stuck"] for value in balance):
         return False
     half = LONG // 2
     return mean(balance[half:]) >= THRESHOLDS["improving"] * mean(balance[:half])
 
 
 def oscillation(lines: Lines, game: Game) -> Verdict | None:
-    """Samples go on moving far, and get no nearer to the data."""
+    """Samples go on moving far, to and fro, and get no nearer to the data."""
     window = lines[-LONG:]
     energy = [first_of(line, "signal/energy_raw", "signal/energy") for line in window]
     moves = [drift for line in window if math.isfinite(drift := at(line, "signal/drift"))]
     if len(window) < LONG or len(moves) < LONG - 1 or not min(energy) >= THRESHOLDS["far"]:
         return None
     half = LONG // 2
-    if mean(energy[half:]) < THRESHOLDS["improving"] * mean(energy[:half]):
+    if median(energy[half:]) < THRESHOLDS["improving"] * median(energy[:half]):
         return None
-    if sorted(moves)[len(moves) // 2] < THRESHOLDS["swinging"]:
+    # a G that runs away from a D that stands still moves straight on
+    back = [value for line in window if math.isfinite(value := at(line, "signal/return"))]
+    if not back or median(moves) < THRESHOLDS["swinging"] or mean(back) < THRESHOLDS["returning"]:
         return None
     text = (
-        f"The players chase each other: samples move {moves[-1]:.2g} times the data's spread between two "
-        f"reports, for {LONG} reports now, and come no nearer ({distance(lines[-1])} away)."
+        f"The players chase each other: samples move {at(lines[-1], 'signal/drift'):.2g} times the data's "
+        f"spread between two reports, for {LONG} reports now, and come no nearer "
+        f"({distance(lines[-1])} away)."
     )
     advice = "Lower both learning rates, set beta1=0, or add penalties.r1 (wgan_gp where loss=wasserstein)."
     return Verdict("oscillation", text, advice, True)
@@ -165,7 +184,7 @@ def batch_norm(lines: Lines, game: Game) -> Verdict | None:
 
 def _support(line: Line) -> str:
     size = at(line, "signal/support")
-    return f"; about {max(size, 1):,.0f} different ones." if math.isfinite(size) else "."
+    return f"; about {max(size, 1):,.0f} different ones" if math.isfinite(size) else ""
 
 
 def _deviation(values: list[float]) -> float:

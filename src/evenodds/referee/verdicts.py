@@ -22,12 +22,11 @@ from .history import Game as Game
 from .history import Line, Lines, Rule, at, distance, often
 from .history import Verdict as Verdict
 
-CAUSES: tuple[Rule, ...] = (dead_generator, lazy_discriminator)  # of which most else follows
+CAUSES: tuple[Rule, ...] = (dead_generator, oscillation, lazy_discriminator)  # of which most else follows
 LOSSES: tuple[Rule, ...] = (collapse,)
 FAULTS: tuple[Rule, ...] = (
     strong_discriminator,
     never_spread,
-    oscillation,
     partial_collapse,
     overfitting,
     memorization,
@@ -49,6 +48,8 @@ def judge(lines: Lines, game: Game) -> list[Verdict]:
     broken = non_finite(lines)
     if broken:
         return [broken]
+    if at(lines[-1], "iteration") < THRESHOLDS["young"]:
+        return [standing(lines)]
     cause = next((verdict for rule in CAUSES if (verdict := rule(lines, game))), None)
     found = [cause] if cause else []
     # a G that never lived, or that no D has taught, lacks everything: only what it has had and lost is news
@@ -60,11 +61,17 @@ def judge(lines: Lines, game: Game) -> list[Verdict]:
 
 
 def non_finite(lines: Lines) -> Verdict | None:
-    """A number that is none."""
+    """A number that is none, or the event that says so."""
     bad = [name for name, value in lines[-1].items() if isinstance(value, float) and not math.isfinite(value)]
-    if not bad:
+    events = lines[-1].get("event") or []
+    told = [
+        str(event.get("text", ""))
+        for event in (events if isinstance(events, list) else [events])
+        if event.get("kind") == "non_finite"
+    ]
+    if not bad and not told:
         return None
-    text = f"{bad[0]} is no longer a finite number."
+    text = f"{bad[0]} is no longer a finite number." if bad else told[0]
     return Verdict("non_finite", text, "Lower the learning rates, or set penalties.r1.weight=1.", True)
 
 
