@@ -66,13 +66,10 @@ def test_every_loss_of_the_library_is_held_to_print():
     assert set(SPECTRA) == set(LOSSES)
 
 
-@pytest.mark.parametrize(
-    ("name", "simultaneous", "in_turns"), [("minimax", 3.09695, 1.42102), ("wasserstein", 25636, 1.39786)]
-)
-def test_radii_of_the_paths_are_those_of_an_independent_simulation(name, simultaneous, in_turns):
-    radii = play_dirac(LOSSES[name], offset=0.0, r1=0.0).radii()
-    assert radii["simultaneous"] == pytest.approx(simultaneous, rel=1e-4)
-    assert radii["G, D"] == pytest.approx(in_turns, rel=1e-4)
+def test_radii_of_the_paths_are_those_of_an_independent_simulation():
+    radii = play_dirac(LOSSES["wasserstein"], offset=0.0, r1=0.0).radii()
+    assert radii["simultaneous"] == pytest.approx(25636, rel=1e-4)
+    assert radii["G, D"] == pytest.approx(1.39786, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -176,8 +173,9 @@ def test_the_relativistic_average_is_judged_with_a_note_on_its_batch(short_paths
     )
     found = diagnose(NamedLoss("mine", average), games=False)
     assert found.sound
-    assert marks(average)["batch"] == "note"
-    assert "best D" not in marks(average)
+    seen = {finding.name: finding.mark for finding in found.findings}
+    assert seen["batch"] == "note"
+    assert "best D" not in seen
     assert found.dirac["without a penalty"].eigenvalues == pytest.approx((-1j, 1j))
 
 
