@@ -115,6 +115,7 @@ def base(data: str, seed: int, recipe: str | None = None) -> Config:
         "seed": seed,
         "device": "cpu",
         "threads": 1,
+        "referee": False,  # its signals are recorded below, its verdicts are what is tested
     }
     steeper: tuple[str, ...] = ()
     if data == "mixture" and "wgan_gp" in BASES[name][1]:

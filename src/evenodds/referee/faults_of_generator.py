@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from .history import (
@@ -164,9 +165,9 @@ def fast_average(lines: Lines, game: Game) -> Verdict | None:
     averaged = [at(line, "signal/energy") for line in window]
     if len(window) < LONG or not all(map(math.isfinite, newest + averaged)) or improving(lines):
         return None
-    floor = at(lines[-1], "signal/energy_floor")
-    shakes = _deviation(newest) >= THRESHOLDS["shaking"] * mean(newest) and mean(newest) >= 3 * floor
-    if not shakes or mean(averaged) < mean(newest) / THRESHOLDS["lagging"]:
+    if not _shake(newest) >= THRESHOLDS["shaking"] or mean(newest) < 3 * at(lines[-1], "signal/energy_floor"):
+        return None
+    if mean(averaged) < mean(newest) / THRESHOLDS["lagging"]:
         return None
     text = f"The generator's quality shakes from report to report ({min(newest):.2g} to {max(newest):.2g})"
     return Verdict("ema_fast", text + ", and so does the average.", "Raise ema_half_life.", False)
@@ -187,6 +188,7 @@ def _support(line: Line) -> str:
     return f"; about {max(size, 1):,.0f} different ones" if math.isfinite(size) else ""
 
 
-def _deviation(values: list[float]) -> float:
-    middle = mean(values)
-    return math.sqrt(mean([(value - middle) ** 2 for value in values]))
+def _shake(values: list[float]) -> float:
+    """How far they rise from one to the next, over their mean; what only falls doesn't shake."""
+    rises = [max(after - before, 0.0) for before, after in itertools.pairwise(values)]
+    return mean(rises) / mean(values) if mean(values) > 0 else 0.0

@@ -35,7 +35,7 @@ THRESHOLDS: dict[str, float] = {
     "returning": 0.1,  # 1 − net move / path over two reports; 0 is straight on
     "copies": 5.0,  # z of the test for memorization
     "lagging": 2.0,  # energy distance of the averaged generator over that of the newest
-    "shaking": 0.5,  # standard deviation over mean of the newest generator's energy distance
+    "shaking": 0.25,  # mean rise of the newest generator's energy distance between reports, over its mean
     "batch norm": 3.0,  # energy distance between both modes, over what chance makes of real examples
     "even": 1.5,  # energy distance over what chance makes of real examples
 }
