@@ -41,7 +41,7 @@ def test_it_says_what_is_proved_and_shows_it(cli, short, trained):
     assert found, said
     assert 0.1 < float(found[1]) < 0.6931  # after so little training the samples are hardly digits
     assert "(95 %)" in said
-    assert "250 test examples and 500 samples" in said
+    assert "250 test examples and 500 samples (of all classes" in said
     assert {path.name for path in (trained / "audit").iterdir()} == {
         "audit.json", "betrayed.png", "missed.png",
     }  # fmt: skip

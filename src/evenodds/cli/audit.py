@@ -66,6 +66,24 @@ def audit(
         out: folder for the pictures and audit.json; for a run, its folder audit if left out.
         as_json: print JSON.
     """
+    limits = _limits(minutes, discriminators, seed)
+    folder = source / "audit" if out is None and source.is_dir() else out
+    try:
+        record, found, pictures = _audited(source, data, limits, generator, folder)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted before the audit was over; nothing was written") from None
+    if record["warning"] and not as_json:
+        print(wrapped(f"warning: {record['warning']}"), file=sys.stderr)
+    print(json.dumps(record, indent=2, ensure_ascii=False) if as_json else _said(record, found, pictures))
+    return 0
+
+
+def _limits(minutes: float, discriminators: int | None, seed: int) -> Limits:
+    """What the options say.
+
+    Raises:
+        ConfigError: one of them is out of range.
+    """
     if not (0 < minutes <= LONGEST and math.isfinite(minutes)):
         raise ConfigError(
             f"--minutes {minutes:g} is no time to train in; give more than 0, at most {LONGEST}"
@@ -74,20 +92,7 @@ def audit(
         raise ConfigError(f"--seed {seed} is negative; give 0 or more")
     if discriminators is not None and discriminators < 1:
         raise ConfigError(f"--discriminators {discriminators} tries none; give at least 1")
-    limits = Limits(60 * minutes if discriminators is None else math.inf, discriminators, seed)
-    folder = source / "audit" if out is None and source.is_dir() else out
-    try:
-        record, found, pictures = _audited(source, data, limits, generator, folder)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("interrupted before the audit was over; nothing was written") from None
-    if as_json:
-        print(json.dumps(record, indent=2, ensure_ascii=False))
-        return 0
-    if record["warning"]:
-        print(wrapped(f"warning: {record['warning']}"), file=sys.stderr)
-    print("\n".join(_sentences(found, record)))
-    print(wrapped(f"Pictures: {', '.join(map(str, pictures))}" if pictures else "For pictures add --out."))
-    return 0
+    return Limits(60 * minutes if discriminators is None else math.inf, discriminators, seed)
 
 
 def _audited(
@@ -164,12 +169,14 @@ def _progress() -> Iterator[Say]:
     yield line
 
 
-def _sentences(found: Audit, record: dict[str, Any]) -> list[str]:
-    """What is proved, how sure that is, and from what."""
+def _said(record: dict[str, Any], found: Audit, pictures: list[Path]) -> str:
+    """What is proved, how sure that is, from what, and where to look."""
     from ..referee.gauge import at_least
 
     first = found.finalists[0]
     real, fake = f"{first.bounds.real:,} {record['measured']}", f"{first.bounds.fake:,} samples"
+    if record["conditional"]:
+        fake += " (of all classes together, their labels not looked at)"
     share = f"{100 * found.level:g} %"
     lines = [wrapped(f"{at_least(found.jsd, found.total_variation)} ({share}).")]
     if found.jsd == 0:
@@ -187,7 +194,10 @@ def _sentences(found: Audit, record: dict[str, Any]) -> list[str]:
         wrapped(f"Measured once, on {real} and {fake}; {found.tried} discriminators tried, corrected for the "
                 f"{len(found.finalists)} that were measured: {names}.", "  "),
     ]  # fmt: skip
-    return lines
+    lines.append(
+        wrapped(f"Pictures: {', '.join(map(str, pictures))}" if pictures else "For pictures add --out.")
+    )
+    return "\n".join(lines)
 
 
 def _record(
@@ -204,6 +214,7 @@ def _record(
         "generator": which,
         "generator_sha256": digest,
         "examples": sampler.facts.get("examples"),
+        "conditional": bool(sampler.class_names),
         "data": {"name": dataset.name, "fingerprint": dataset.fingerprint},
         "warning": warning,
     }
