@@ -336,3 +336,17 @@ def test_runs_that_fail_are_told_from_one_that_does_not(setting, kind, tmp_path)
     else:
         assert kind in found[-1]
         assert kind not in found[1]
+
+
+@pytest.mark.parametrize(
+    "game, offered, refused",
+    [
+        (Game(loss="hinge"), {"packing=2", "loss=relativistic"}, set()),
+        (Game(loss="hinge", conditional=True), {"loss=relativistic"}, {"packing=2"}),
+        (Game(loss="relativistic", conditional=True), set(), {"packing=2", "loss=relativistic"}),
+    ],
+)
+def test_only_what_the_run_does_not_have_is_advised(game, offered, refused):
+    (found,) = judge(lines(8, diversity_raw=0.1), game)
+    assert all(setting in found.advice for setting in offered | {"penalties.r1.weight"})
+    assert not any(setting in found.advice for setting in refused)

@@ -24,7 +24,12 @@ from .history import (
     often,
 )
 
-VARIETY = "raise penalties.r1.weight, or set packing=2 or loss=relativistic."
+
+def variety(game: Game) -> str:
+    """What brings a collapsed G apart, of what the run does not have yet."""
+    settings = [] if game.conditional else ["packing=2"]  # they exclude each other
+    settings += [] if game.loss == "relativistic" else ["loss=relativistic"]
+    return "raise penalties.r1.weight" + (f", or set {' or '.join(settings)}." if settings else ".")
 
 
 def dead_generator(lines: Lines, game: Game) -> Verdict | None:
@@ -49,7 +54,9 @@ def collapse(lines: Lines, game: Game) -> Verdict | None:
         f"G has collapsed: two of its samples are {spread(lines[-1]):.2g} times as far apart as two examples "
         f"of the data, and had been {best:.2g} times{_support(lines[-1])}."
     )
-    return Verdict("collapse", text, f"Set on_trouble=rollback to go back to before; or {VARIETY}", True)
+    return Verdict(
+        "collapse", text, f"Set on_trouble=rollback to go back to before; or {variety(game)}", True
+    )
 
 
 def never_spread(lines: Lines, game: Game) -> Verdict | None:
@@ -63,7 +70,7 @@ def never_spread(lines: Lines, game: Game) -> Verdict | None:
         f"G has been making little else than one sample for {LONG} reports: two are {found[-1]:.2g} times as "
         f"far apart as two examples of the data{_support(lines[-1])}."
     )
-    return Verdict("collapse", text, VARIETY.capitalize(), True)
+    return Verdict("collapse", text, _sentence(variety(game)), True)
 
 
 def spread(line: Line) -> float:
@@ -83,7 +90,7 @@ def partial_collapse(lines: Lines, game: Game) -> Verdict | None:
         f"others for the shares to be right; they reach {100 * min(reached, 1):.0f} % of the clusters that "
         "data reach."
     )
-    return Verdict("partial_collapse", text, VARIETY.capitalize(), True)
+    return Verdict("partial_collapse", text, _sentence(variety(game)), True)
 
 
 def imbalance(line: Line) -> float:
@@ -127,7 +134,8 @@ def oscillation(lines: Lines, game: Game) -> Verdict | None:
         f"spread between two reports, for {LONG} reports now, and come no nearer "
         f"({distance(lines[-1])} away)."
     )
-    advice = "Lower both learning rates, set beta1=0, or add penalties.r1 (wgan_gp where loss=wasserstein)."
+    penalty = "wgan_gp" if game.loss == "wasserstein" else "r1"
+    advice = f"Lower both learning rates, set beta1=0, or add penalties.{penalty}."
     return Verdict("oscillation", text, advice, True)
 
 
@@ -186,6 +194,10 @@ def batch_norm(lines: Lines, game: Game) -> Verdict | None:
 def _support(line: Line) -> str:
     size = at(line, "signal/support")
     return f"; about {max(size, 1):,.0f} different ones" if math.isfinite(size) else ""
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _shake(values: list[float]) -> float:
