@@ -27,7 +27,7 @@ CLIPS = (
     6.0,
     8.0,
 )  # of logits: the smaller, the less a rare mistake costs, and the less a hit gains
-SHARE = 0.1  # of the time that one discriminator may take
+SHARE = 0.2  # of the time that one discriminator may take: few good ones prove more than many hasty ones
 CONCLUDING = 0.2  # share of the time that is kept for measuring
 
 

@@ -61,7 +61,7 @@ def write_exhibits(folder: Path, audit: Audit, evidence: Evidence, dataset: Data
     for name, (x, odds, words) in sheets.items():
         order = odds.argsort(descending=True)[:SHOWN]
         pair = "generated : real" if name == "betrayed" else "real : generated"
-        title = f"The {len(order)} of {len(x):,} {words} (odds {pair})"
+        title = f"The {len(order)} of {len(x):,} {words}" + (f" (odds {pair})" if x.ndim == 4 else "")
         most = len(evidence.measured.real)
         labels = [in_odds(float(value), most) for value in odds[order]] if x.ndim == 4 else None
         picture = draw_samples(
