@@ -84,6 +84,19 @@ def test_over_fitting_is_stopped_and_calibrated_away():
     assert float(value) == pytest.approx(-math.log(4), abs=0.02)
 
 
+def test_what_is_learnt_in_a_short_time_is_kept():
+    random = torch.Generator().manual_seed(0)
+    seen, stopping = (
+        Pairs(torch.randn(2000, 2, generator=random), torch.randn(2000, 2, generator=random) + 2)
+        for _ in range(2)
+    )
+    judge = mlp_judge(seen.real, seed=0)
+    fit(judge, seen, stopping, steps=2, seed=0)  # what is imported by the first optimizer takes seconds
+    fitted = fit(judge, seen, stopping, steps=100_000, seed=0, seconds=0.5)
+    assert 0 < fitted.steps < 5_000
+    assert fitted.loss < 0.8  # log 4 = 1.386 where nothing is learnt
+
+
 def test_the_p_value_is_the_binomial_tail():
     real, fake = torch.tensor([1.0, 1, -1, 1]), torch.tensor([-1.0, -1, -1, 1, 1, 1])
     # of the first 4 of either kind 6 are told right: P(Bin(8, ½) ≥ 6) = (28 + 8 + 1)/256

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..sampling import Sampler
 
 LEVEL = 0.95
+FEW_STEPS = 300  # of training: a network that got no further has not shown what it can
 LONGEST = 24 * 60  # minutes
 Say = Callable[[str], None]
 
@@ -115,7 +116,11 @@ def _audited(
         record = _record(source, sampler, dataset, which, warning)
         seconds = limits.seconds if math.isfinite(limits.seconds) else None
         record |= {"seconds": seconds, "discriminators": limits.most, "seed": limits.seed}
-        record |= {"measured": evidence.split, "result": found.record()}
+        record |= {
+            "most_steps": max(trial.steps for trial in tried),
+            "measured": evidence.split,
+            "result": found.record(),
+        }
         pictures = []
         if out is not None:
             say("drawing")
@@ -191,9 +196,12 @@ def _said(record: dict[str, Any], found: Audit, pictures: list[Path]) -> str:
         wrapped(f"Estimate: the best discriminator shows JSD {first.bounds.jsd.estimate:.3f}, TV "
                 f"{first.bounds.total_variation.estimate:.3f}; a better one might show more.", "  "),
         wrapped(f"p = {chance} for generator and data being the same (exact binomial test).", "  "),
-        wrapped(f"Measured once, on {real} and {fake}; {found.tried} discriminators tried, corrected for the "
-                f"{len(found.finalists)} that were measured: {names}.", "  "),
+        wrapped(f"Measured once, on {real} and {fake}; discriminators tried: {found.tried}; corrected for "
+                f"the {len(found.finalists)} that were measured: {names}.", "  "),
     ]  # fmt: skip
+    if record["most_steps"] < FEW_STEPS and record["discriminators"] is None:
+        steps = f"{record['most_steps']} steps"
+        lines.append(wrapped(f"Mind: no network got further than {steps}; give more --minutes.", "  "))
     lines.append(
         wrapped(f"Pictures: {', '.join(map(str, pictures))}" if pictures else "For pictures add --out.")
     )

@@ -1,4 +1,4 @@
-"""The kinds of discriminators that an audit tries, the most promising first."""
+"""The kinds of discriminators that an audit tries."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Fit = Callable[[Evidence, int, float], Fitted]  # (evidence, seed, seconds)
 
 
 def kinds_for(evidence: Evidence, steps: int = STEPS) -> list[tuple[str, Fit]]:
-    """Names and ways to fit, the most promising first, for data of that shape; each in so many steps."""
+    """Names and ways to fit, the cheapest first, for data of that shape; each in so many steps."""
     shape = evidence.train.real.shape[1:]
     if len(shape) == 3 and min(shape[1:]) >= 4:
-        tried = [("convolutions", _conv(32, steps)), ("MLP 256", _mlp((256,), steps, dropout=0.3))]
-        own = [("convolutions", _conv(16, steps)), ("MLP 128", _mlp((128,), steps, dropout=0.5))]
+        tried = [("MLP 256", _mlp((256,), steps, dropout=0.3)), ("convolutions", _conv(32, steps))]
+        own = [("MLP 128", _mlp((128,), steps, dropout=0.5)), ("convolutions", _conv(16, steps))]
     elif len(shape) == 1 and shape[0] <= FEW_DIMENSIONS:
         waves = [(f"MLP 128-128, waves {f:g}", _mlp((128, 128), steps, frequency=f)) for f in (0.5, 2.0, 8.0)]
         tried = [("Parzen windows", _parzen), ("MLP 128-128", _mlp((128, 128), steps)), *waves]

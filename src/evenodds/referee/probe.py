@@ -144,15 +144,15 @@ def fit(
     optimizer = Adam(network.parameters(), lr=learning_rate, betas=(0.9, 0.99))
     random = torch.Generator().manual_seed(seed)
     began, best, weights, since = time.perf_counter(), math.inf, copy.deepcopy(network.state_dict()), 0
-    every = max(1, steps // CHECKS)
-    step = 0
-    while step < steps and since < PATIENCE and time.perf_counter() - began < seconds:
-        passed = max(step / steps, (time.perf_counter() - began) / seconds)
+    step, passed, checks = 0, 0.0, 0
+    while passed < 1 and since < PATIENCE:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * (1 + math.cos(math.pi * passed)) / 2
         _descend(network, optimizer, seen, random)
         step += 1
-        if step % every == 0 or step == steps:
+        passed = max(step / steps, (time.perf_counter() - began) / seconds)
+        if passed * CHECKS >= checks + 1:
+            checks = int(passed * CHECKS)
             scores = Pairs(*(judged(network, part) for part in stopping))
             loss, since = minus_value(scores), since + 1
             if loss < best:
