@@ -120,9 +120,9 @@ def test_partial_collapse_is_a_loss_of_balance():
 
 
 def test_a_part_that_was_never_reached_is_missed_once_it_is_late():
-    assert troubles(lines(11, balance=0.5, balance_raw=0.5)) == []
-    assert troubles(lines(12, balance=0.5, balance_raw=0.5)) == ["partial_collapse"]
-    assert troubles(lines(12, balance=0.39, balance_raw=0.39)) == []
+    assert troubles(lines(15, balance=0.5, balance_raw=0.5)) == []
+    assert troubles(lines(16, balance=0.5, balance_raw=0.5)) == ["partial_collapse"]
+    assert troubles(lines(16, balance=0.39, balance_raw=0.39)) == []
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -177,9 +177,17 @@ def test_overfitting_must_stand_out_of_its_error():
     assert troubles(lines(overfit=0.18)) == []
 
 
+def test_overfitting_is_no_trouble_while_samples_lie_where_the_data_do():
+    (found,) = (one for one in judge(lines(overfit=0.5, energy=0.009), GAME) if one.kind == "overfitting")
+    assert not found.trouble
+
+
 def test_overfitting_is_pooled_by_the_inverse_of_the_variance():
-    made = lines(3)
-    for line, ratio, error in zip(made, (0.1, 0.4, 0.7), (0.1, 0.2, 0.1), strict=True):
+    made = lines(6)
+    for line in made[:3]:
+        del line["signal/overfit"]
+    assert by_heart(made[1:]) == pytest.approx((math.nan, math.nan), nan_ok=True)
+    for line, ratio, error in zip(made[3:], (0.1, 0.4, 0.7), (0.1, 0.2, 0.1), strict=True):
         line |= {"signal/overfit": ratio, "signal/overfit/error": error}
     pooled, error = by_heart(made)
     assert pooled == pytest.approx((0.1 * 100 + 0.4 * 25 + 0.7 * 100) / 225)
@@ -217,7 +225,7 @@ def test_a_dead_generator_stands_still_or_says_one_thing():
 def test_causes_hide_what_follows_of_them():
     """A G that never moved has never spread, and D tells its samples apart."""
     dead = lines(12, drift=0.0, energy_raw=0.9, diversity_raw=0.1, gauge__jsd=0.69, balance=0.8)
-    assert troubles(dead) == ["dead_generator"]
+    assert troubles(dead) == ["dead_generator", "strong_discriminator"]
 
 
 @pytest.mark.parametrize(

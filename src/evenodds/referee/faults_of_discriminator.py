@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from .history import (
-    LOOKS_BACK,
     OFTEN,
     THRESHOLDS,
     Game,
@@ -19,6 +18,7 @@ from .history import (
     often,
 )
 
+POOLED = 6  # reports of r_v
 IDLE_LOSS = {  # what a D that says the same of everything has to pay at least
     "minimax": 2 * math.log(2),
     "non_saturating": 2 * math.log(2),
@@ -83,16 +83,20 @@ def overfitting(lines: Lines, game: Game) -> Verdict | None:
         "way from training data to samples."
     )
     advice = "Add training data, raise penalties.r1.weight, or set dropout in discriminator.network."
-    return Verdict("overfitting", text, advice, True)
+
+    def arrived(line: Line) -> bool:
+        return at(line, "signal/energy") <= at(line, "signal/energy_floor")
+
+    # no harm is done as long as samples can't be told from held-out data
+    return Verdict("overfitting", text, advice, not often(lines, arrived))
 
 
 def by_heart(lines: Lines) -> tuple[float, float]:
     """r_v of Karras et al. (2020), Eq. 1, pooled over the last reports, with its error; NaN for too few."""
-    pairs = [
-        (at(line, "signal/overfit"), at(line, "signal/overfit/error")) for line in lines[-LOOKS_BACK - 2 :]
-    ]
+    pairs = [(at(line, "signal/overfit"), at(line, "signal/overfit/error")) for line in lines[-POOLED:]]
     weights = [(ratio, 1 / max(error, 1e-3) ** 2) for ratio, error in pairs if math.isfinite(ratio + error)]
-    if len(weights) < OFTEN:
+    # beside the first samples, all alike, held-out data is easily told from the training data by chance
+    if len(lines) < POOLED or len(weights) < OFTEN:
         return math.nan, math.nan
     total = sum(weight for _, weight in weights)
     return sum(ratio * weight for ratio, weight in weights) / total, 1 / math.sqrt(total)

@@ -109,7 +109,7 @@ def least_imbalance(lines: Lines) -> float:
 def _never_reached(lines: Lines) -> bool:
     """Though training goes on for long, and without gain."""
     balance = [imbalance(line) for line in lines[-LONG:]]
-    if len(lines) < LONG + LOOKS_BACK or not all(value >= THRESHOLDS["stuck"] for value in balance):
+    if len(lines) < 2 * LONG or not all(value >= THRESHOLDS["stuck"] for value in balance):
         return False
     half = LONG // 2
     return mean(balance[half:]) >= THRESHOLDS["improving"] * mean(balance[:half])

@@ -22,10 +22,9 @@ from .history import Game as Game
 from .history import Line, Lines, Rule, at, distance, often
 from .history import Verdict as Verdict
 
-CAUSES: tuple[Rule, ...] = (dead_generator, oscillation, lazy_discriminator)  # of which most else follows
+CAUSES: tuple[Rule, ...] = (dead_generator, oscillation, lazy_discriminator, strong_discriminator)
 LOSSES: tuple[Rule, ...] = (collapse,)
 FAULTS: tuple[Rule, ...] = (
-    strong_discriminator,
     never_spread,
     partial_collapse,
     overfitting,
@@ -50,10 +49,9 @@ def judge(lines: Lines, game: Game) -> list[Verdict]:
         return [broken]
     if at(lines[-1], "iteration") < THRESHOLDS["young"]:
         return [standing(lines)]
-    cause = next((verdict for rule in CAUSES if (verdict := rule(lines, game))), None)
-    found = [cause] if cause else []
+    found = [verdict for rule in CAUSES if (verdict := rule(lines, game))]
     # a G that never lived, or that no D has taught, lacks everything: only what it has had and lost is news
-    rules = LOSSES if cause else LOSSES + FAULTS
+    rules = LOSSES if found else LOSSES + FAULTS
     found += [verdict for rule in rules if (verdict := rule(lines, game))]
     if any(verdict.trouble for verdict in found):
         return found
