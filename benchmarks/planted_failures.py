@@ -27,7 +27,7 @@ from planted_signals import distributions
 from planting import BASES, DATA, PLANTS, base, planted, play
 
 CALIBRATION = {"planted": (0, 1), "sound": tuple(range(5))}  # seeds
-TEST = {"planted": tuple(range(20, 25)), "sound": tuple(range(20, 28))}  # the first test had 10 to 14, 10 to 17
+TEST = {"planted": tuple(range(20, 25)), "sound": tuple(range(20, 28))}  # first 10 to 14, 10 to 17
 SOUND = "sound"
 
 
