@@ -41,7 +41,7 @@ def play(density: str, folder: Path) -> dict[str, Any]:
     """One game, its pictures copied to docs/; what was measured."""
     config = lab_config(density)
     game = Lab(config, folder / density)
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     for _ in game.play():
         pass
     trained = time.perf_counter() - began
@@ -54,6 +54,7 @@ def play(density: str, folder: Path) -> dict[str, Any]:
     best = min(game.scores, key=lambda score: score.truth)
     return {
         "seconds": {"playing and drawing": round(trained, 1), "all": round(time.perf_counter() - began, 1)},
+        "cpu_seconds": round(time.process_time() - cpu, 1),
         "frames": len(game.scores),
         "first": game.scores[0]._asdict(),
         "last": game.scores[-1]._asdict(),
@@ -68,8 +69,8 @@ def shrink(movie: Path, smaller: Path) -> None:
     with Image.open(movie) as film:
         frames, times = [], []
         for frame in ImageSequence.Iterator(film):
-            times.append(frame.info["duration"])
             picture = frame.convert("RGB")
+            times.append(frame.info["duration"])  # known once the frame is loaded
             size = WIDEST, round(picture.height * WIDEST / picture.width)
             frames.append(picture.resize(size, Image.Resampling.LANCZOS))
     first, *rest = frames

@@ -256,8 +256,10 @@ def test_games_that_cannot_be_drawn_are_refused(tmp_path, assignment, sentence):
     assert not (tmp_path / "run").exists()
 
 
-def test_d_trained_on_v_alone_comes_to_the_truth(gaussian):
-    """Still (b): from nothing to within 0.01 nats of the best D, G held still."""
+def test_d_trained_on_v_alone_comes_to_the_truth(gaussian, monkeypatch):
+    """Still (b): from nothing to the best D, G held still."""
+    monkeypatch.setattr("evenodds.lab.stills.FIT_STEPS", 500)
+    monkeypatch.setattr("evenodds.lab.stills.FIT_RATE", 1e-2)
     torch.manual_seed(0)
     generator, discriminator = Shifted(1.0), LogOdds(scale=0.0)
     fit(discriminator, generator, Game(Normal(dim=1)), gaussian)
@@ -265,7 +267,10 @@ def test_d_trained_on_v_alone_comes_to_the_truth(gaussian):
     assert float(generator.mean.detach()) == 1.0
 
 
-def test_the_stills_follow_the_caption_of_figure_1(gaussian):
+def test_the_stills_follow_the_caption_of_figure_1(gaussian, monkeypatch):
+    monkeypatch.setattr("evenodds.lab.stills.FIT_STEPS", 500)
+    monkeypatch.setattr("evenodds.lab.stills.FIT_RATE", 1e-2)
+    monkeypatch.setattr("evenodds.lab.stills.MOVE_STEPS", 150)
     torch.manual_seed(0)
     generator, discriminator, prior = Shifted(1.0), LogOdds(scale=0.2), Normal(dim=1)
     start = look(generator, discriminator, prior, gaussian, examples=10, seed=0, probability=True)

@@ -255,7 +255,8 @@ def _draw_scores(axes: Axes, scores: Sequence[Score], until: int) -> None:
     # most happens at the beginning: a root gives it room
     axes.set_xscale("function", functions=(lambda at: np.sqrt(np.maximum(at, 0)), np.square))
     axes.set_xlim(0, end * 1.01)
-    axes.set_xticks([end * share for share in (0, 0.01, 0.05, 0.2, 0.5, 1)])
+    round_end = until or float(f"{end:.1g}")
+    axes.set_xticks([round_end * share for share in (0, 0.01, 0.05, 0.2, 0.5, 1) if round_end * share <= end])
     axes.minorticks_off()
     axes.set_ylim(LOWEST_VALUE, 0.12)
     across = axes.get_yaxis_transform()

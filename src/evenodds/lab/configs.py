@@ -16,7 +16,7 @@ ON_THE_LINE: Mapping[str, Any] = {
     "loss": "non_saturating",
     "batch_size": 256,
     "critic_steps": 2,
-    "examples": 2_000_000,
+    "examples": 1_000_000,
 }
 QUIET = {  # the lab draws its own pictures and measures for itself
     "metrics": [], "metrics_every": "never", "samples_every": "never", "referee": False,
