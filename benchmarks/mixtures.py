@@ -196,7 +196,7 @@ def draw(folder: Path, rows: Sequence[Row]) -> None:
             axis.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
             found = row["averaged"]
             axis.set_title(
-                f"{method}, seed {row['seed']}: {found['captured']} modes, "
+                f"{method}, seed {row['seed']}\n{found['captured']} modes, "
                 f"{100 * found['high_quality']:.0f} % high quality, reverse KL {found['reverse_kl']:.2f}",
                 fontsize=9,
             )
