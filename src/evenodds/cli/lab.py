@@ -59,6 +59,11 @@ def lab(
         game = _prepared(density, minutes, assignments, shorthands, out)
         stop.defer()
         complete = _play(game, stop)
+    return _finish(game, movie=movie, complete=complete)
+
+
+def _finish(game: Lab, *, movie: bool, complete: bool) -> int:
+    """Draw what is drawn at the end, and say what there is; the exit status."""
     with status("drawing the stills and the movie"):
         written = game.finish(movie=movie)
     rows = [(name, str(path), size(path.stat().st_size)) for name, path in written.items()]

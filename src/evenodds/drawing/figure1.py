@@ -209,11 +209,10 @@ def _draw_mapping(axes: Axes, line: Line, limits: tuple[float, float]) -> None:
 def _draw_plane(figure: Figure, height: float, plane: Plane) -> None:
     """Four maps: data and generator above, D and D* below."""
     (left, right), (low, high) = plane.limits
-    # as dark as the data's density is high; a root, because narrow modes are a hundred times the rest
-    top = math.sqrt(float(np.quantile(plane.data[plane.data > 0], 0.98))) if plane.data.any() else 1.0
+    top = 0.8 * float(plane.data.max())
     maps = [
-        ("data density p(x)", np.sqrt(plane.data) / top, "Greys", DATA),
-        ("generator density", np.sqrt(plane.generator) / top, "Greens", GENERATOR),
+        ("data density p(x)", _ink(plane.data, top), "Greys", DATA),
+        ("generator density", _ink(plane.generator, top), "Greens", GENERATOR),
         ("D(x)", plane.d, "RdBu", D),
         ("best D: p/(p + generator's); grey: nothing there", plane.optimal, "RdBu", D),
     ]
@@ -221,7 +220,7 @@ def _draw_plane(figure: Figure, height: float, plane: Plane) -> None:
         column, row = index % 2, index // 2
         bottom = height - HEAD - (row + 1) * (SIDE + GAP)
         axes = _axes(figure, height, 0.6 + 3.4 * column, bottom, SIDE, SIDE)
-        axes.set_facecolor("#ced4da")
+        axes.set_facecolor("white" if index < 2 else "#ced4da")
         image = axes.imshow(
             values, origin="lower", extent=(left, right, low, high), cmap=colours, vmin=0, vmax=1,
             interpolation="nearest", aspect="equal", rasterized=True,
@@ -233,6 +232,11 @@ def _draw_plane(figure: Figure, height: float, plane: Plane) -> None:
             axes.set_yticks([])
         if index == 3:
             _draw_scale(figure, height, image, bottom)
+
+
+def _ink(density: Array, top: float) -> Array:
+    """The root of the density as a share of that of `top`, which shows what is thin; NaN where it is 0."""
+    return np.sqrt(np.where(density > 1e-4 * top, density, np.nan) / top)
 
 
 def _draw_scale(figure: Figure, height: float, image: Any, bottom: float) -> None:
@@ -247,8 +251,11 @@ def _draw_scores(axes: Axes, scores: Sequence[Score], until: int) -> None:
     value, truth = (np.array([getattr(score, name) for score in scores]) for name in ("value", "truth"))
     error = np.array([score.truth_error for score in scores])
     last = scores[-1]
+    spread = f" ± {last.truth_error:.3f}" if last.truth_error >= 5e-4 else ""
     axes.fill_between(x, truth - error, truth + error, color=DATA, alpha=0.15, linewidth=0)
-    axes.plot(x, truth, color=DATA, linewidth=1.1, label=f"best D: −log 4 + 2 JSD = {_number(last.truth)}")
+    axes.plot(
+        x, truth, color=DATA, linewidth=1.1, label=f"best D: −log 4 + 2 JSD = {_number(last.truth)}{spread}"
+    )
     axes.plot(x, value, color=VALUE, linewidth=1.8, label=f"V(D, G) on fresh data = {_number(last.value)}")
     axes.plot(x[-1:], value[-1:], "o", color=VALUE, markersize=5)
     end = max(until, int(x[-1]), 1)

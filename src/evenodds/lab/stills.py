@@ -93,8 +93,8 @@ def stills(gan: GAN, pair: Pair, last: Look, target: Target, *, seed: int) -> li
         f"after {last.score.examples:,} examples: JSD {last.jsd:.3f} nats, {_short_of(last)}",
     )
     titles = (
-        "(a) near convergence: D is a partly accurate classifier",
-        "(b) inner loop: D trained to the best D, p/(p + generator's)",
+        _beginning(start),
+        "(b) inner loop: D trained toward the best D, p/(p + generator's)",
         "(c) D's slope has led G's samples to where data are",
         "(d) after training: " + _end(last),
     )
@@ -145,6 +145,13 @@ def _short_of(seen: Look) -> str:
     """V −1.24, the best D's −1.19."""
     value, truth = (f"{number:.3f}".replace("-", "−") for number in (seen.score.value, seen.score.truth))
     return f"V {value}, the best D's {truth}"
+
+
+def _beginning(start: Look) -> str:
+    """The paper's words, where they are true of this pair."""
+    if start.jsd < 2 * START and start.score.gap < 1.5 * start.jsd:  # 2 JSD is all that a D can gain
+        return "(a) near convergence: D is a partly accurate classifier"
+    return "(a) before convergence: an adversarial pair on its way"
 
 
 def _end(last: Look) -> str:
