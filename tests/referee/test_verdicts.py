@@ -154,6 +154,7 @@ def test_a_scaled_loss_is_compared_with_a_scaled_coin():
 def test_a_discriminator_that_leaves_nothing_to_learn_is_too_strong():
     won = {"gauge__jsd": 0.68, "energy_raw": 0.5}
     assert troubles(lines(4, **won)) == ["strong_discriminator"]
+    assert troubles(lines(4, **won, loss__discriminator=1.5)) == ["lazy_discriminator"]
     assert troubles(lines(4, gauge__jsd=0.6, energy_raw=0.5)) == []
     assert troubles(lines(4, gauge__jsd=0.68, energy_raw=[0.9, 0.7, 0.5, 0.4])) == []
     assert troubles(lines(2, **won)) == []
@@ -207,12 +208,15 @@ def test_memorization_is_taken_from_the_report_that_looked_for_it():
 
 
 def test_oscillation_comes_back_and_gets_no_nearer():
-    swinging = {"energy_raw": 0.5, "drift": 0.8, "return": 0.3}
+    swinging = {"energy": 0.5, "energy_raw": 0.5, "drift": 0.8, "return": 0.3}
     assert troubles(lines(8, **swinging)) == ["oscillation"]
     assert troubles(lines(7, **swinging)) == []
     assert troubles(lines(8, **swinging | {"drift": 0.2})) == []
     assert troubles(lines(8, **swinging | {"return": 0.05})) == []  # straight on
-    assert troubles(lines(8, **swinging | {"energy_raw": [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]})) == []
+    nearing = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
+    assert troubles(lines(8, **swinging | {"energy": nearing, "energy_raw": nearing})) == []
+    assert troubles(lines(8, **swinging | {"energy": 0.1})) == []
+    assert troubles(lines(8, **swinging | {"energy_raw": 0.1})) == []
 
 
 def test_a_dead_generator_stands_still_or_says_one_thing():
@@ -277,7 +281,7 @@ def test_every_trouble_comes_with_words_and_a_setting_to_change():
         lines(4, gauge__jsd=0.69, energy_raw=0.5),
         lines(overfit=0.5),
         lines(memorization=9.0),
-        lines(8, energy_raw=0.5, drift=0.8),
+        lines(8, energy=0.5, energy_raw=0.5, drift=0.8),
         lines(4, drift=0.0, energy_raw=0.5),
     ):
         seen |= {verdict.kind: verdict for verdict in judge(made, GAME) if verdict.trouble}

@@ -62,7 +62,9 @@ def strong_discriminator(lines: Lines, game: Game) -> Verdict | None:
         return flat and at(line, "gauge/jsd") >= THRESHOLDS["saturated jsd"]
 
     won = often(lines, lambda line: saturated(line) or at(line, "gauge/jsd") >= THRESHOLDS["strong jsd"])
-    if not won or not far(lines) or improving(lines):
+    # read out, the score of a D that has learnt nothing can tell apart what is far apart
+    idle = often(lines, lambda line: idleness(line, game) >= THRESHOLDS["idle loss"])
+    if not won or idle or not far(lines) or improving(lines):
         return None
     jsd, slope = at(lines[-1], "gauge/jsd"), at(lines[-1], "signal/gradient")
     text = f"D is too strong: JSD is at least {jsd:.2f} of the possible 0.69 nats and G gets no nearer."

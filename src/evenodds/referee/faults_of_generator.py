@@ -118,7 +118,14 @@ def _never_reached(lines: Lines) -> bool:
 def oscillation(lines: Lines, game: Game) -> Verdict | None:
     """Samples go on moving far, to and fro, and get no nearer to the data."""
     window = lines[-LONG:]
-    energy = [first_of(line, "signal/energy_raw", "signal/energy") for line in window]
+    # of the nearer one: a G that moves about the data has an average that lies among them
+    energy = [
+        min(
+            first_of(line, "signal/energy", "signal/energy_raw"),
+            first_of(line, "signal/energy_raw", "signal/energy"),
+        )
+        for line in window
+    ]
     moves = [drift for line in window if math.isfinite(drift := at(line, "signal/drift"))]
     if len(window) < LONG or len(moves) < LONG - 1 or not min(energy) >= THRESHOLDS["far"]:
         return None
