@@ -100,8 +100,16 @@ def caveat(facts: Facts, history: History) -> str:
         return ""
     when = f"From one record, at {latest[0]:,} examples, on data that D is not trained on."
     weak = "A lower bound: a weak D makes it small; being small does not show that the generator has won."
-    other = f"Here D is only the {NO_PROBABILITY}; the bound holds all the same, but is loose."
-    return " ".join([when, weak] if facts.is_probability else [when, weak, other])
+    said = [when, weak]
+    if not facts.is_probability:
+        said.append(f"Here D is only the {NO_PROBABILITY}; the bound holds all the same, but is loose.")
+    probed = history.latest("probe/jsd")
+    if probed:
+        said.append(
+            f"A fresh discriminator, trained against the generator of {probed[0]:,} examples, "
+            f"shows at least {max(probed[1], 0):.3f} nats."
+        )
+    return " ".join(said)
 
 
 def tables(facts: Facts, history: History) -> str:
