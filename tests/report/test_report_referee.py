@@ -1,4 +1,4 @@
-"""What the referee has seen, in the report: marks on the curves, numbers in the table, the probe's opinion."""
+"""What the referee has seen, in the report: marks on the curves, events in the table, the probe."""
 
 from __future__ import annotations
 
@@ -49,9 +49,8 @@ def test_the_latest_events_are_marked_under_their_own_numbers(run: Path) -> None
     lines[1]["event"] = [event(f"kind{n}", False) for n in range(3 * MOST_MARKS)]
     write_metrics(run, lines)
     history = read_history(run)
-    assert [mark.number for mark in marks(history)] == [
-        number for number in range(1, len(history.events) + 1)
-    ][-MOST_MARKS:]
+    last = len(history.events)
+    assert [mark.number for mark in marks(history)] == list(range(last - MOST_MARKS + 1, last + 1))
 
 
 def test_page_and_plots_say_it(run: Path) -> None:
