@@ -14,6 +14,7 @@ def quick(monkeypatch):
     monkeypatch.setattr("evenodds.lab.lab.FRAMES", 3)
     monkeypatch.setattr("evenodds.lab.stills.FIT_STEPS", 10)
     monkeypatch.setattr("evenodds.lab.stills.MOVE_STEPS", 5)
+    monkeypatch.setattr("evenodds.lab.look.FRESH", 2_000)
 
 
 def test_the_default_is_the_papers_picture(cli, tmp_path):

@@ -21,7 +21,7 @@ from evenodds.lab.target import target
 from evenodds.latents import Normal, Uniform
 from evenodds.losses import minimax_discriminator
 
-TINY = ["examples=4096", "batch_size=64"]
+TINY = ["examples=2048", "batch_size=64"]
 
 
 class Shifted(nn.Module):
@@ -157,9 +157,10 @@ def small_lab(folder, name="gaussian", *more, **options):
 @pytest.fixture
 def quick(monkeypatch):
     """Few frames and short side plays."""
-    monkeypatch.setattr("evenodds.lab.lab.FRAMES", 4)
+    monkeypatch.setattr("evenodds.lab.lab.FRAMES", 3)
     monkeypatch.setattr("evenodds.lab.stills.FIT_STEPS", 20)
     monkeypatch.setattr("evenodds.lab.stills.MOVE_STEPS", 5)
+    monkeypatch.setattr("evenodds.lab.look.FRESH", 2_000)
 
 
 def test_a_small_lab_writes_everything(quick, tmp_path):
@@ -177,7 +178,7 @@ def test_a_small_lab_writes_everything(quick, tmp_path):
     assert all(path.stat().st_size > 500 for path in written.values())
     lines = [json.loads(line) for line in (tmp_path / "run/figure1.jsonl").read_text("utf-8").splitlines()]
     assert [line["examples"] for line in lines] == [score.examples for score in game.scores]
-    assert lines[-1]["examples"] == 4096
+    assert lines[-1]["examples"] == 2048
     for line in lines:
         assert line["value"] <= line["truth"] + line["truth_error"] + 4 * line["value_error"]
         assert line["gap"] == pytest.approx(line["truth"] - line["value"])
@@ -215,12 +216,12 @@ def test_a_game_left_early_can_be_finished(quick, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_game(quick, tmp_path):
-    games = [small_lab(tmp_path / name, "gaussian", "examples=1024") for name in ("one", "two")]
+    games = [small_lab(tmp_path / name, "gaussian", "examples=512") for name in ("one", "two")]
     for game in games:
         for _ in game.play():
             pass
     assert games[0].scores == games[1].scores
-    assert len(games[0].scores) >= 4
+    assert len(games[0].scores) >= 3
 
 
 def test_minutes_end_the_game(quick, tmp_path):
