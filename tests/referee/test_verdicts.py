@@ -169,7 +169,8 @@ def test_a_flat_loss_of_g_is_named_where_the_game_is_minimax():
 
 
 def test_overfitting_must_stand_out_of_its_error():
-    assert troubles(lines(overfit=0.25)) == ["overfitting"]  # ± 0.05, twice
+    assert troubles(lines(overfit=0.25)) == ["overfitting"]  # ± 0.05 / √6, twice
+    assert troubles(lines(overfit=0.25, overfit__error=0.05)) == ["overfitting"]
     noisy = lines()
     for line in noisy:
         line |= {"signal/overfit": 0.25, "signal/overfit/error": 0.2}
@@ -191,7 +192,7 @@ def test_overfitting_is_pooled_by_the_inverse_of_the_variance():
         line |= {"signal/overfit": ratio, "signal/overfit/error": error}
     pooled, error = by_heart(made)
     assert pooled == pytest.approx((0.1 * 100 + 0.4 * 25 + 0.7 * 100) / 225)
-    assert error == pytest.approx((3 / 225) ** 0.5)
+    assert error == pytest.approx(225**-0.5)
 
 
 def test_memorization_is_taken_from_the_report_that_looked_for_it():

@@ -94,12 +94,11 @@ def overfitting(lines: Lines, game: Game) -> Verdict | None:
 
 
 def by_heart(lines: Lines) -> tuple[float, float]:
-    """r_v of Karras et al. (2020), Eq. 1, pooled over the last reports, and its error; NaN for too few."""
+    """r_v of Karras et al. (2020), Eq. 1, pooled over the last reports, with its error; NaN for too few."""
     pairs = [(at(line, "signal/overfit"), at(line, "signal/overfit/error")) for line in lines[-POOLED:]]
     weights = [(ratio, 1 / max(error, 1e-3) ** 2) for ratio, error in pairs if math.isfinite(ratio + error)]
     # beside the first samples, all alike, held-out data is easily told from the training data by chance
     if len(lines) < POOLED or len(weights) < OFTEN:
         return math.nan, math.nan
     total = sum(weight for _, weight in weights)
-    # the held-out examples are the same in every report: more reports don't make the error smaller
-    return sum(ratio * weight for ratio, weight in weights) / total, math.sqrt(len(weights) / total)
+    return sum(ratio * weight for ratio, weight in weights) / total, 1 / math.sqrt(total)

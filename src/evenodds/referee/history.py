@@ -24,12 +24,12 @@ THRESHOLDS: dict[str, float] = {
     "saturated slope": 0.1,  # |∂ loss of G / ∂ logit|
     "dead drift": 1e-6,  # in units of the data's spread
     "dead diversity": 1e-4,
-    "over-fitting": 0.11,  # r_v, less two standard errors
+    "over-fitting": 0.15,  # r_v, less two standard errors
     "collapsed": 0.35,  # diversity of samples over that of data
     "collapse": 0.5,  # diversity over the best so far
     "spreading": 1.15,  # diversity, newest two reports over oldest two: above, it is still growing
     "unbalanced": 0.25,  # total variation between samples and data over the clusters
-    "imbalance": 0.12,  # more than at best
+    "imbalance": 0.09,  # more than at best
     "stuck": 0.4,  # imbalance that never was less
     "swinging": 0.25,  # drift between two reports, in units of the data's spread
     "returning": 0.1,  # 1 − net move / path over two reports; 0 is straight on
