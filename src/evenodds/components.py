@@ -18,7 +18,7 @@ from .latents import PRIORS, Prior
 from .losses import LOSSES, AdversarialLoss, scaled
 from .networks import DISCRIMINATORS, GENERATORS
 from .networks.layers import Packed
-from .optimizers import OPTIMIZERS, OptimizerRule
+from .optimizers import OPTIMIZERS, OptimizerRule, Rate, checked
 from .penalties import PENALTIES, Penalty
 from .schedules import SCHEDULES
 
@@ -167,6 +167,18 @@ def build_schedules(options: Mapping[str, Any]) -> dict[str, Any]:
         key: build("schedule", SCHEDULES, value) if isinstance(value, dict) else value
         for key, value in options.items()
     }
+
+
+def build_half_life(config: Config) -> Rate:
+    """How the average of the generator's weights forgets: a number of training examples, or its schedule.
+
+    Raises:
+        ConfigError: an unknown schedule or option, or a half-life below 0 at either end of training.
+    """
+    half_life: Rate = build_schedules({"ema_half_life": config.ema_half_life})["ema_half_life"]
+    for examples in (0, config.examples):
+        checked("ema_half_life", half_life, examples)
+    return half_life
 
 
 def build_penalty(name: str, options: Mapping[str, Any]) -> Penalty:

@@ -7,16 +7,23 @@ import copy
 import torch
 from torch import nn
 
+from .schedules import Schedule
+
 
 class EMA:
     """Averages with a half-life counted in training examples, so that it does not depend on the batch size.
 
+    A half-life that grows with the examples seen forgets the first, bad generators sooner: a straight line
+    from 0 with slope 0.05 (Karras et al. 2020, "Training GANs with limited data", appendix C), or a cosine
+    from 0 (Huang et al. 2024).
+
     Args:
         generator: the network whose weights are averaged; it is copied.
-        half_life: training examples after which an old weight counts half; 0 keeps a plain copy.
+        half_life: training examples after which an old weight counts half, or a schedule of it; 0 keeps a
+            plain copy.
     """
 
-    def __init__(self, generator: nn.Module, half_life: float) -> None:
+    def __init__(self, generator: nn.Module, half_life: float | Schedule) -> None:
         self.half_life = half_life
         self._newest = generator
         self._average = copy.deepcopy(generator).eval().requires_grad_(False)
@@ -24,15 +31,24 @@ class EMA:
     @property
     def generator(self) -> nn.Module:
         """The averaged generator, in evaluation mode."""
-        if not self.half_life:
+        if self.half_life == 0:
             # only when someone looks: a copy after every step would cost as much as the step
             self._copy(decay=0.0)
         return self._average
 
-    def update(self, generator: nn.Module, examples: int) -> None:
-        """weights ← d · weights + (1 − d) · newest, with d = 0.5^(examples since last call / half_life)."""
+    def update(self, generator: nn.Module, examples: int, *, seen: int = 0) -> None:
+        """weights ← d · weights + (1 − d) · newest, with d = 0.5^(examples since last call / half_life).
+
+        Args:
+            generator: with the newest weights.
+            examples: training examples seen since the last call.
+            seen: training examples seen before those, where a scheduled half-life is looked up.
+        """
         self._newest = generator
-        if self.half_life:
+        if callable(self.half_life):
+            half_life = self.half_life(seen)
+            self._copy(decay=0.5 ** (examples / half_life) if half_life > 0 else 0.0)
+        elif self.half_life:
             self._copy(decay=0.5 ** (examples / self.half_life))
 
     @torch.no_grad()

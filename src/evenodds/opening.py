@@ -10,6 +10,7 @@ import torch
 from .algorithm import GAN
 from .build import build, build_gan
 from .checkpoint import load_tensors, restore_game
+from .components import build_half_life
 from .config import Config, load_config
 from .data.dataset import Dataset
 from .data.sources import DATASETS
@@ -76,7 +77,7 @@ def open_run(
             gan, rules = build_gan(config, dataset, torch.device(resolve_device(device)))
         except ConfigError as error:
             raise RunError(f"{directory} can't be opened with {dataset.name} ({error})") from None
-        ema = EMA(gan.generator, config.ema_half_life)
+        ema = EMA(gan.generator, build_half_life(config))
         restore_game(tensors, gan, ema, path)
     gan.iteration = facts["iteration"]
     rules.apply(gan, examples, examples, factor=float(facts.get("rate_factor", 1.0)))

@@ -20,6 +20,7 @@ import torch
 from .acceleration import precision, use_threads
 from .algorithm import GAN, Stats, train_step
 from .build import build, build_gan
+from .components import build_half_life
 from .config import Config
 from .data.dataset import Dataset
 from .data.loader import Loader
@@ -101,7 +102,7 @@ def training(config: Config, directory: str | Path, *, dataset: Dataset | None =
     recorder = Recorder(
         gan, dataset, held_out=config.held_out, conditional=config.conditional, seed=config.seed
     )
-    ema = EMA(gan.generator, config.ema_half_life)
+    ema = EMA(gan.generator, build_half_life(config))
     for name in config.metrics:
         check_metric(name, dataset)
     with Run(Path(directory), config) as run:  # from here on things are written
@@ -130,7 +131,7 @@ def _play(session: Session) -> Iterator[Progress]:
             session.rules.apply(gan, before, max(before - session.per_iteration, 0), factor=factor)
             with precision(config, device):
                 stats = train_step(gan, session.loader)
-            session.ema.update(gan.generator, session.per_iteration)
+            session.ema.update(gan.generator, session.per_iteration, seen=before)
             session.recorder.add(stats)
             try:
                 report = session.saver.save_due(before, session.seconds)
