@@ -22,10 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evenodds.algorithm import Penalties
 from evenodds.dirac import SCHEDULES, DiracGAN, Point, eigenvalues
 from evenodds.losses import LOSSES
-from evenodds.penalties import R1, R2, WassersteinGradientPenalty, WeightClip
+from evenodds.penalties import R1, R2, Penalties, WassersteinGradientPenalty, WeightClip
 
 RESULTS = Path(__file__).resolve().parent / "results"
 STEP, STEPS, START = 0.2, 500, (1.0, 1.0)

@@ -7,20 +7,17 @@ for each iteration:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import starmap, zip_longest
 from typing import NamedTuple
 
-import torch
-from torch import Tensor, nn, optim
+from torch import Tensor, cat, nn, no_grad, optim
 
 from .latents import Prior
 from .losses import AdversarialLoss
-from .penalties import Penalty, Scored
+from .penalties import NONE, AnyPenalties, Penalties, Scored, due_for_d, due_for_g, exact, leaf
 
-Penalties = Mapping[str, Penalty]
-NONE: Penalties = {}
 Stats = dict[str, Tensor]  # one value per example, detached; whoever records them takes the mean
 
 
@@ -41,7 +38,7 @@ class GAN:
     discriminator_optimizer: optim.Optimizer
     prior: Prior  # n -> z, (n, L)
     loss: AdversarialLoss
-    penalties: Penalties = field(default_factory=dict)
+    penalties: AnyPenalties = field(default_factory=dict)
     augment: Callable[[Tensor], Tensor] = field(default_factory=nn.Identity)
     critic_steps: int = 1  # the paper's k
     simultaneous: bool = False  # both players move at once, as in the code of 2014
@@ -58,8 +55,7 @@ def train_step(gan: GAN, batches: Iterator[Batch]) -> Stats:
     stats: Stats = {}
     for k in range(gan.critic_steps):
         real = next(batches)
-        step = gan.iteration * gan.critic_steps + k
-        due = {name: penalty for name, penalty in gan.penalties.items() if step % penalty.every == 0}
+        due = due_for_d(gan.penalties, gan.iteration * gan.critic_steps + k)
         last = k == gan.critic_steps - 1
         stats |= descend(gan, both_losses if gan.simultaneous and last else discriminator_losses, real, due)
     if not gan.simultaneous:
@@ -70,7 +66,7 @@ def train_step(gan: GAN, batches: Iterator[Batch]) -> Stats:
 
 def discriminator_losses(gan: GAN, real: Batch, due: Penalties) -> Losses:
     """Teach D to tell real from generated, G held fixed."""
-    with torch.no_grad():
+    with no_grad():
         fake = generate_like(gan, real)
     return discriminator_loss(gan, score(gan, real, due), score(gan, fake, due), due)
 
@@ -78,10 +74,15 @@ def discriminator_losses(gan: GAN, real: Batch, due: Penalties) -> Losses:
 def generator_losses(gan: GAN, real: Batch, due: Penalties) -> Losses:
     """Teach G to be taken for real, D held fixed."""
     fake = score(gan, generate_like(gan, real)).logits
-    with torch.no_grad():
+    with no_grad():
         reference = score(gan, real).logits if gan.loss.paired else fake
     loss = gan.loss.generator(reference, fake)
-    return {gan.generator_optimizer: (gan.generator, loss.mean())}, {"loss/generator": loss}
+    stats, total = {"loss/generator": loss}, loss.mean()
+    for name, penalty in due_for_g(gan.penalties, gan.iteration).items():
+        z = gan.prior(len(real.x), device=real.x.device)
+        stats[f"penalty/{name}"] = value = penalty.of_generator(gan.generator, z, real.y)
+        total = total + penalty.weight * penalty.every * value.mean()
+    return {gan.generator_optimizer: (gan.generator, total)}, stats
 
 
 def both_losses(gan: GAN, real: Batch, due: Penalties) -> Losses:
@@ -98,8 +99,7 @@ def discriminator_loss(gan: GAN, real: Scored, fake: Scored, due: Penalties) -> 
     stats = {"loss/discriminator": loss, "logits/real": real.logits, "logits/fake": fake.logits}
     total = loss.mean()
     for name, penalty in due.items():
-        value = penalty(gan.discriminator, real, fake)
-        if value is not None:
+        if (value := penalty(gan.discriminator, real, fake)) is not None:
             total = total + penalty.weight * penalty.every * value.mean()
             stats[f"penalty/{name}"] = value
     return {gan.discriminator_optimizer: (gan.discriminator, total)}, stats
@@ -112,8 +112,9 @@ def generate_like(gan: GAN, real: Batch) -> Batch:
 
 def score(gan: GAN, batch: Batch, due: Penalties = NONE) -> Scored:
     """D's logits.  D only ever sees augmented examples, real and generated alike."""
-    x = batch.x.detach().requires_grad_() if due else batch.x
-    return Scored(x, batch.y, gan.discriminator(gan.augment(x), batch.y))
+    with exact(batch.x.device, needed=bool(due)):
+        x = leaf(batch.x) if due else batch.x
+        return Scored(x, batch.y, gan.discriminator(gan.augment(x), batch.y))
 
 
 def descend(gan: GAN, losses: LossesOf, batch: Batch, due: Penalties = NONE) -> Stats:
@@ -131,7 +132,7 @@ def descend(gan: GAN, losses: LossesOf, batch: Batch, due: Penalties = NONE) -> 
         optimizer.step()
     for penalty in due.values():
         penalty.project(gan.discriminator)
-    return parts[0] if len(parts) == 1 else {name: torch.cat([p[name] for p in parts]) for name in parts[0]}
+    return parts[0] if len(parts) == 1 else {name: cat([p[name] for p in parts]) for name in parts[0]}
 
 
 def micro_batches(batch: Batch, size: int) -> Iterator[Batch]:

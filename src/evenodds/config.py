@@ -60,12 +60,19 @@ def _every(value: object) -> object:
     raise ValueError("must be a number of training examples above 0, or epoch, or never")
 
 
+def _number_or_schedule(value: object) -> object:
+    if isinstance(value, Mapping):
+        return _component(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return float(value)
+    raise ValueError("must be a finite number from 0, or a schedule as in {name: cosine, option: value}")
+
+
 Component = Annotated[dict[str, Any], BeforeValidator(_component)]  # {name: …, option: value, …}
 Options = Annotated[dict[str, Any], BeforeValidator(_plain)]
 Every = Annotated[int | Literal["epoch", "never"], BeforeValidator(_every)]  # training examples
+NumberOrSchedule = Annotated[float | dict[str, Any], BeforeValidator(_number_or_schedule)]
 Count = Annotated[int, Field(gt=0), BeforeValidator(_no_switch)]
-
-NO_GRADIENT = frozenset({"weight_clip"})  # penalties that differentiate nothing
 
 
 class _Settings(BaseModel):
@@ -95,9 +102,7 @@ class Config(_Settings):
     simultaneous: bool = False  # both players move at once, as the code of 2014 did
     batch_size: Count
     micro_batch: Count | None = None  # examples per backward pass, for less memory
-    ema_half_life: Annotated[float, Field(ge=0), BeforeValidator(_no_switch)] = (
-        0.0  # training examples; 0 samples the generator itself
-    )
+    ema_half_life: NumberOrSchedule = 0.0  # training examples; 0 samples the generator itself
     examples: Count  # how long to train
     seed: Annotated[int, Field(ge=0, lt=2**32), BeforeValidator(_no_switch)] = 0
     device: str = "auto"
@@ -134,12 +139,6 @@ class Config(_Settings):
         if self.metrics and self.metrics_every == "never":
             raise ValueError(
                 "metrics are never measured: set metrics_every to a number of examples or 'epoch'"
-            )
-        spoilt = sorted(self.penalties.keys() - NO_GRADIENT)
-        if spoilt and self.precision == "bfloat16":
-            # under autocast the gradient of a gradient is rounded to 8 bits twice
-            raise ValueError(
-                f"penalty {spoilt[0]!r} needs exact gradients: set precision=float32 or remove it"
             )
         return self
 

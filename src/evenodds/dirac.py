@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from .algorithm import (
     GAN,
     Batch,
-    Penalties,
     both_losses,
     descend,
     discriminator_losses,
@@ -26,6 +25,7 @@ from .algorithm import (
 )
 from .latents import Normal
 from .losses import AdversarialLoss
+from .penalties import Penalties
 
 DATA = Batch(torch.zeros(1, 1, dtype=torch.float64))  # one example, the point 0
 SCHEDULES: Mapping[str, int] = {"simultaneous": 1, "G, D": 1, "G, 5 D": 5}  # name -> updates of D
@@ -104,7 +104,7 @@ class DiracGAN(NamedTuple):
             else:
                 descend(gan, generator_losses, DATA)
                 for _ in range(SCHEDULES[schedule]):
-                    descend(gan, discriminator_losses, DATA, gan.penalties)
+                    descend(gan, discriminator_losses, DATA, self.penalties)
             points.append((theta.item(), psi.item()))
         return points
 

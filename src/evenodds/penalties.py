@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +39,49 @@ class Penalty(Protocol):
 
     def project(self, discriminator: nn.Module) -> None:
         """Put D's weights back into the constraint after its update; nothing for a plain term."""
+
+
+@runtime_checkable
+class GeneratorPenalty(Protocol):
+    """What may stand in `GAN.penalties` for the generator: due at every `every`-th of its steps."""
+
+    @property
+    def weight(self) -> float:
+        """Factor of the term in G's loss."""
+
+    @property
+    def every(self) -> int:
+        """Due at every n-th generator step; then it weighs `weight * every`."""
+
+    def of_generator(self, generator: nn.Module, z: Tensor, y: Tensor | None) -> Tensor:
+        """One value per latent looked at, added to G's loss; z is (N, L), y (N,) or None."""
+
+
+Penalties = Mapping[str, Penalty]
+NONE: Penalties = {}
+AnyPenalties = Mapping[str, Penalty | GeneratorPenalty]
+
+
+def due_for_d(penalties: AnyPenalties, step: int) -> dict[str, Penalty]:
+    """D's that are due at its `step`-th update, from 0."""
+    named = {name: p for name, p in penalties.items() if not isinstance(p, GeneratorPenalty)}
+    return {name: penalty for name, penalty in named.items() if step % penalty.every == 0}
+
+
+def due_for_g(penalties: AnyPenalties, step: int) -> dict[str, GeneratorPenalty]:
+    """G's that are due at its `step`-th update, from 0."""
+    named = {name: p for name, p in penalties.items() if isinstance(p, GeneratorPenalty)}
+    return {name: penalty for name, penalty in named.items() if step % penalty.every == 0}
+
+
+def exact(device: torch.device, *, needed: bool = True) -> contextlib.AbstractContextManager[object]:
+    """Passes in full precision: under autocast the gradient of a gradient would be rounded twice."""
+    return torch.autocast(device.type, enabled=False) if needed else contextlib.nullcontext()
+
+
+def leaf(x: Tensor) -> Tensor:
+    """x as something to differentiate by, in at least float32."""
+    return x.detach().to(torch.promote_types(x.dtype, torch.float32)).requires_grad_()
 
 
 def squared_gradient_norm(logits: Tensor, x: Tensor) -> Tensor:
@@ -90,8 +135,9 @@ class WassersteinGradientPenalty:
         packs = len(real.logits)
         mix = torch.rand(packs, device=real.x.device, dtype=real.x.dtype)  # a pack moves as one
         mix = mix.repeat_interleave(len(real.x) // packs).view(-1, *[1] * (real.x.ndim - 1))
-        x_hat = torch.lerp(real.x.detach(), fake.x.detach(), mix).requires_grad_()
-        squared = squared_gradient_norm(discriminator(x_hat, real.y), x_hat)
+        x_hat = leaf(torch.lerp(real.x.detach(), fake.x.detach(), mix))
+        with exact(x_hat.device):
+            squared = squared_gradient_norm(discriminator(x_hat, real.y), x_hat)
         # the root's derivative is infinite at 0: a dead unit would turn every weight into NaN
         return (squared.clamp_min(1e-24).sqrt() - 1).square()
 

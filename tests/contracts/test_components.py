@@ -13,6 +13,7 @@ import typing
 
 import pytest
 import torch
+from tiny_networks import TINY
 from torch import nn
 
 from evenodds.algorithm import GAN, Batch, train_step
@@ -36,7 +37,7 @@ CONSTRUCTED = {
 DATACLASSES = {name: entry for name, entry in CONSTRUCTED.items() if dataclasses.is_dataclass(entry)}
 NETWORKS = {name: entry for name, entry in CONSTRUCTED.items() if issubclass(entry, nn.Module)}
 # A network may be for images only, or for vectors only; it has to be for one of these.
-SHAPES = [(2,), (1, 28, 28), (3, 32, 32)]
+SHAPES = [(2,), (1, 28, 28), (3, 32, 32), (4, 9, 18)]
 LATENT, N = 6, 4
 
 
@@ -52,9 +53,9 @@ def _one_thread_and_a_fixed_seed():
 def make(network: type[nn.Module], shape: tuple[int, ...], classes: int = 0) -> nn.Module:
     """With what every network is offered and its signature asks for."""
     offered = {"latent_dim": LATENT, "sample_shape": shape, "classes": classes}
-    return network(
-        **{name: offered[name] for name in inspect.signature(network).parameters if name in offered}
-    )
+    options = next((TINY[name] for name in TINY if CONSTRUCTED[name] is network), {})
+    given = {name: offered[name] for name in inspect.signature(network).parameters if name in offered}
+    return network(**given, **options)
 
 
 def shapes_of(network: type[nn.Module]) -> list[tuple[int, ...]]:

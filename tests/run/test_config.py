@@ -112,17 +112,11 @@ def test_every_setting_was_tried():
         (["metrics=[parzen]"], ("metrics_every",)),
         (["referee=false", "on_trouble=stop"], ("on_trouble=stop", "referee=true")),
         (["referee=false", "until=even"], ("until=even", "referee=true")),
-        (["precision=bfloat16", "penalties.r1={}"], ("'r1'", "precision=float32")),
-        (["precision=bfloat16", "penalties={weight_clip: {}, wgan_gp: {}}"], ("'wgan_gp'",)),
     ],
 )
 def test_settings_that_exclude_each_other(assignments, parts):
     said = refused(*assignments)
     assert all(part in said for part in parts)
-
-
-def test_weights_may_be_clipped_in_bfloat16():
-    assert tiny("precision=bfloat16", "penalties.weight_clip={}").precision == "bfloat16"
 
 
 def test_missing_settings_are_named():

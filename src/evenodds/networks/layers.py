@@ -81,9 +81,41 @@ class Packed(nn.Module):
         return logits
 
 
+class PixelNorm(nn.Module):
+    """x / √(mean over channels of x² + 1e-8): every pixel's features at unit length, Karras et al. (2018)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, F, …)."""
+        return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
+
+
 def one_hot(y: Tensor, classes: int) -> Tensor:
     """(N,) labels -> (N, K) float."""
     return nn.functional.one_hot(y, classes).float()
+
+
+def pyramid(height: int, width: int, smallest: int = 4) -> tuple[tuple[int, int], ...]:
+    """(height, width) of the feature maps between the smallest and the image, the smallest first.
+
+    Sizes are halved, rounded up, while both sides stay at least `smallest`: 28 × 28 gives 7, 14, 28, and
+    48 × 80 gives 6 × 10, 12 × 20, 24 × 40, 48 × 80.  Doubling a map and cropping it gives the next one.
+    """
+    sizes = [(height, width)]
+    while min(sizes[0]) >= 2 * smallest:
+        sizes.insert(0, (-(-sizes[0][0] // 2), -(-sizes[0][1] // 2)))
+    return tuple(sizes)
+
+
+def image_shape(sample_shape: tuple[int, ...], family: str) -> tuple[int, int, int]:
+    """`sample_shape` as (C, H, W).
+
+    Raises:
+        ValueError: it is the shape of a vector.
+    """
+    if len(sample_shape) != 3:
+        raise ValueError(f"{family} is for images, not for samples of shape {sample_shape}; use mlp")
+    channels, height, width = sample_shape
+    return channels, height, width
 
 
 def flat_size(shape: tuple[int, ...]) -> int:
