@@ -49,6 +49,9 @@ class Dataset:
             None for data that is used as it is.
         source: where it came from, for the record: a path or a name.
         density: what the examples were drawn from, where that is known exactly.
+        premultiplied: whether images of 4 channels hold colours multiplied by alpha, and alpha.
+        digest: `fingerprint`, where the reader knows it already; "" to compute it when asked for.
+        notes: what the user should know of how it was read, such as files left out; one sentence each.
     """
 
     name: str
@@ -59,6 +62,9 @@ class Dataset:
     value_range: tuple[float, float] | None = (-1.0, 1.0)
     source: str = ""
     density: Density | None = None
+    premultiplied: bool = False
+    digest: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -73,6 +79,8 @@ class Dataset:
     @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 of every split's shape, type and content, first 16 hexadecimal digits."""
+        if self.digest:
+            return self.digest
         digest = hashlib.sha256()
         for split in (self.train, self.validation, self.test):
             for part in (split.x, split.y) if split else ():

@@ -13,6 +13,7 @@ from .dataset import Array, Dataset, Split, pair, shuffled_splits
 from .digits import load_digits
 from .drawn import checkerboard, gaussian, gaussian_mixture, grid, points, ring, spiral, swiss_roll, two_moons
 from .idx import FOLDER_FILES, find_file, load_idx_folder, load_idx_images, load_idx_labels
+from .images.constructors import cifar10, emoji, images
 from .named import load_named
 
 Range = Sequence[float] | None
@@ -119,6 +120,8 @@ DATASETS: Mapping[str, Callable[..., Dataset]] = {
     "digits": digits,
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
+    "cifar10": cifar10,
+    "emoji": emoji,
     "ring": ring,
     "grid": grid,
     "gaussian": gaussian,
@@ -130,12 +133,13 @@ DATASETS: Mapping[str, Callable[..., Dataset]] = {
     "points": points,
     "array": array,
     "idx": idx,
+    "images": images,
 }
-NEEDS_PATH = ("array", "idx")
+NEEDS_PATH = ("array", "idx", "images")
 
 
 def source_for(argument: str) -> dict[str, str]:
-    """What `--data` means: `{"name": …}` for a known name, `{"name": "array" | "idx", "path": …}` for a path.
+    """What `--data` means: `{"name": …}` for a known name, `{"name": "images", "path": …}` for a path.
 
     A known name wins over a file of the same name, which is reached as ./name.
 
@@ -149,15 +153,17 @@ def source_for(argument: str) -> dict[str, str]:
     if not path.exists():
         raise DataError(f"there is no data set or file {argument!r}{suggest(argument, names)}")
     if path.is_dir():
-        if any(find_file(path, name) for name in FOLDER_FILES):
-            return {"name": "idx", "path": argument}
-        raise DataError(f"{argument} holds none of {', '.join(FOLDER_FILES)}; give those, or one file")
+        idx_files = any(find_file(path, name) for name in FOLDER_FILES)
+        return {"name": "idx" if idx_files else "images", "path": argument}
     if path.suffix in (".npy", ".npz"):
         return {"name": "array", "path": argument}
+    if path.suffix.lower() in (".zip", ".tar"):
+        return {"name": "images", "path": argument}
     if path.suffix in (".idx", ".gz") or path.name.endswith("-ubyte"):
         return {"name": "idx", "path": argument}
     raise DataError(
-        f"{argument} is of no known kind; give .npy, .npz, .idx, -ubyte, .gz, or a folder of IDX files"
+        f"{argument} is of no known kind; give a folder, .zip or .tar of images, .npy, .npz, .idx, -ubyte, "
+        ".gz, or a folder of IDX files"
     )
 
 
