@@ -7,4 +7,8 @@ from typing import Any
 TINY: dict[str, dict[str, Any]] = {
     "generator dcgan": {"width": 8},
     "discriminator dcgan": {"width": 8},
+    "generator sngan": {"widths": [8]},
+    "discriminator sngan": {"widths": [8]},
+    "generator r3gan": {"width": 8},
+    "discriminator r3gan": {"width": 8},
 }

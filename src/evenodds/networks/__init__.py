@@ -6,15 +6,21 @@ from torch import nn
 
 from .dcgan import DCGANDiscriminator, DCGANGenerator
 from .mlp import Discriminator2014, Generator2014, MLPDiscriminator, MLPGenerator
+from .r3gan import R3GANDiscriminator, R3GANGenerator
+from .resnet import SNGANDiscriminator, SNGANGenerator
 
 GENERATORS: dict[str, type[nn.Module]] = {
     "goodfellow2014": Generator2014,
     "mlp": MLPGenerator,
     "dcgan": DCGANGenerator,
+    "r3gan": R3GANGenerator,
+    "sngan": SNGANGenerator,
 }
 
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "goodfellow2014": Discriminator2014,
     "mlp": MLPDiscriminator,
     "dcgan": DCGANDiscriminator,
+    "r3gan": R3GANDiscriminator,
+    "sngan": SNGANDiscriminator,
 }
