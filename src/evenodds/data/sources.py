@@ -15,6 +15,7 @@ from .drawn import checkerboard, gaussian, gaussian_mixture, grid, points, ring,
 from .idx import FOLDER_FILES, find_file, load_idx_folder, load_idx_images, load_idx_labels
 from .images.constructors import cifar10, emoji, images
 from .named import load_named
+from .stacked import stacked_mnist
 
 Range = Sequence[float] | None
 
@@ -120,6 +121,7 @@ DATASETS: Mapping[str, Callable[..., Dataset]] = {
     "digits": digits,
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
+    "stacked_mnist": stacked_mnist,
     "cifar10": cifar10,
     "emoji": emoji,
     "ring": ring,
