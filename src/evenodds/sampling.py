@@ -17,6 +17,7 @@ from .checkpoint import load_tensors, save_tensors
 from .components import build_generator, build_prior
 from .config import Config
 from .data.dataset import Array, Dataset, pair
+from .data.images.alpha import straight
 from .errors import ConfigError, RunError
 from .latents import Prior
 from .run import resolve_device
@@ -90,6 +91,11 @@ class Sampler:
         """Where the generator is."""
         return next(self.generator.parameters()).device
 
+    @property
+    def premultiplied(self) -> bool:
+        """Whether samples of 4 channels are colours multiplied by alpha, and alpha."""
+        return bool(self.facts.get("premultiplied", False))
+
     def __call__(self, seeds: Sequence[int] | range, labels: Sequence[int] | None = None) -> Array:
         """Samples of these seeds, float32 (N, *sample_shape) in `value_range`.
 
@@ -116,9 +122,15 @@ class Sampler:
         return samples
 
     def images(self, seeds: Sequence[int] | range, labels: Sequence[int] | None = None) -> Array:
-        """The same as uint8, 0 … 255 over `value_range`; float32 as they are where there is no range."""
+        """The same as uint8, 0 … 255 over `value_range`; float32 as they are where there is no range.
+
+        Transparent images are as files hold them: RGBA with colours that are not multiplied by alpha.
+        """
         samples = self(seeds, labels)
-        return samples if self.value_range is None else as_uint8(samples, self.value_range)
+        if self.value_range is None:
+            return samples
+        pixels = as_uint8(samples, self.value_range)
+        return straight(pixels) if self.premultiplied else pixels
 
     def save(self, path: Path) -> None:
         """One safetensors file that `load` rebuilds this sampler from.
@@ -175,6 +187,7 @@ def sampler_of(
         "prior": config.prior,
         "sample_shape": list(dataset.sample_shape),
         "value_range": dataset.value_range,
+        "premultiplied": dataset.premultiplied,
         "conditional": config.conditional,
         "class_names": list(dataset.class_names),
         "recipe": config.recipe,

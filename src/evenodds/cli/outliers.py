@@ -143,5 +143,6 @@ def _draw(path: Path, ranked: Dataset, split: str, first: Array, odds: Array, ti
         title=title,
         reference=x if x.ndim == 2 else None,
         labels=labels if x.ndim == 4 else None,
+        premultiplied=ranked.premultiplied,
     )
     save_picture(picture, path)

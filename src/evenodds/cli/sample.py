@@ -39,6 +39,7 @@ def sample(
         source: a run directory or a generator file.
         out: a folder (one file per seed), a .png (with --grid, or for one seed), or an .npy or .npz file, in
             which images are 0 to 255; an .npz also holds seeds, with --select those that were chosen.
+            Transparent images are RGBA with colours not multiplied by alpha, as any viewer expects them.
         seeds: a list such as 0,3,5-9.
         grid: draw all samples in one picture.
         class_: name or number of the class to draw; all classes in turn if left out.
@@ -182,6 +183,7 @@ def _write_grid(out: Path, chosen: Chosen, text: str) -> None:
         value_range=sampler.value_range,
         title=f"{sampler.facts.get('recipe', 'samples')} · seeds {text}",
         labels=[names[label] for label in drawn] if drawn else None,
+        premultiplied=sampler.premultiplied,
     )
     save_picture(image, out)
 

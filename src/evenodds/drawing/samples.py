@@ -35,6 +35,7 @@ def draw_samples(
     reference: Array | None = None,
     columns: int | None = None,
     labels: Sequence[str] | None = None,
+    premultiplied: bool = False,
 ) -> Image.Image:
     """A titled picture of samples: a grid of images, or a plot of vectors over the reference data.
 
@@ -47,6 +48,7 @@ def draw_samples(
         columns: images in a row; as many as make the grid square where None.
         labels: one for each image, written under it, or one for each row of the grid, written to its left;
             not used for vectors.
+        premultiplied: whether images of 4 channels are colours multiplied by alpha, and alpha.
 
     Raises:
         DataError: x is empty or of another shape, or labels fit neither the images nor the rows.
@@ -61,7 +63,7 @@ def draw_samples(
         return draw_vectors(x, value_range=value_range, title=title, reference=reference)
     columns = columns or math.ceil(math.sqrt(len(x)))
     columns = max(1, min(columns, len(x)))
-    tiles, notes = to_rgb(x, value_range)
+    tiles, notes = to_rgb(x, value_range, premultiplied=premultiplied)
     grid = _labelled_grid(tiles, columns, tuple(labels or ()))
     return captioned(grid, f"{title} ({'; '.join(notes)})" if notes else title)
 
@@ -78,12 +80,14 @@ def save_picture(image: Image.Image, path: Path) -> None:
     write_with(path, lambda temporary: bare.save(temporary, format="PNG", compress_level=6))
 
 
-def to_rgb(x: Array, value_range: Range | None) -> tuple[Array, list[str]]:
+def to_rgb(x: Array, value_range: Range | None, *, premultiplied: bool = False) -> tuple[Array, list[str]]:
     """Images (N, C, H, W) as uint8 (N, H, W, 3), and what the reader has to be told about them.
 
     Args:
         x: uint8 in 0..255, or other numbers in `value_range`; 1 channel is grey, 3 RGB, 4 RGBA;
             of 2 the first is shown, of more than 4 the first three.
+        value_range: as of `draw_samples`.
+        premultiplied: likewise.
     """
     notes = []
     channels = x.shape[1]
@@ -103,7 +107,7 @@ def to_rgb(x: Array, value_range: Range | None) -> tuple[Array, list[str]]:
         x = _to_bytes(x, value_range)
     pixels = np.moveaxis(x, 1, -1)  # (N, H, W, C)
     if pixels.shape[-1] == 4:
-        pixels = _over_checkerboard(pixels)
+        pixels = _over_checkerboard(pixels, premultiplied)
     rgb = np.array(np.broadcast_to(pixels, (*pixels.shape[:3], 3)))
     rgb[broken] = BROKEN
     return rgb, notes
@@ -117,14 +121,16 @@ def _to_bytes(x: Array, value_range: Range) -> Array:
     return scaled
 
 
-def _over_checkerboard(pixels: Array) -> Array:
+def _over_checkerboard(pixels: Array, premultiplied: bool) -> Array:
     """RGBA (N, H, W, 4) over light grey squares, so that white and transparent differ; (N, H, W, 3)."""
     height, width = pixels.shape[1:3]
     square = min(CHECK, max(1, height // 4))
     rows, columns = np.mgrid[:height, :width] // square
     board = np.where((rows + columns) % 2 == 0, 255, 204)[None, :, :, None]  # (1, H, W, 1)
     alpha = pixels[..., 3:].astype(np.float32) / 255
-    return (pixels[..., :3] * alpha + board * (1 - alpha) + 0.5).astype(np.uint8)
+    # a sample may have more colour than alpha, which no picture has: it is shown as the file would be
+    colours = np.minimum(pixels[..., :3], pixels[..., 3:]) if premultiplied else pixels[..., :3] * alpha
+    return (colours + board * (1 - alpha) + 0.5).astype(np.uint8)
 
 
 def _labelled_grid(tiles: Array, columns: int, labels: tuple[str, ...]) -> Image.Image:

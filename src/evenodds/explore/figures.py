@@ -107,7 +107,7 @@ def enlarged(tile: Array, factor: int) -> Image.Image:
 
 def tiles(sampler: Sampler, x: Array) -> list[Array]:
     """Samples (N, C, H, W), as floats in the sampler's range or uint8, as they are drawn: uint8 (H, W, 3)."""
-    return list(to_rgb(x, sampler.value_range)[0])
+    return list(to_rgb(x, sampler.value_range, premultiplied=sampler.premultiplied)[0])
 
 
 def heading(sampler: Sampler, text: str) -> str:

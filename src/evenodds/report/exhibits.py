@@ -65,7 +65,11 @@ def write_exhibits(folder: Path, audit: Audit, evidence: Evidence, dataset: Data
         most = len(evidence.measured.real)
         labels = [in_odds(float(value), most) for value in odds[order]] if x.ndim == 4 else None
         picture = draw_samples(
-            x[order].cpu().numpy(), value_range=dataset.value_range, title=title, labels=labels
+            x[order].cpu().numpy(),
+            value_range=dataset.value_range,
+            title=title,
+            labels=labels,
+            premultiplied=dataset.premultiplied,
         )
         save_picture(picture, folder / f"{name}.png")
         written.append(folder / f"{name}.png")
