@@ -1,7 +1,7 @@
 """Arithmetic on concepts: a − b + c of averaged latents, and of averaged images for comparison.
 
-Radford, Metz and Chintala (2015), section 6.3.2: "smiling woman − neutral woman + neutral man" is a smiling man if
-each concept is the mean latent of three exemplars; with single exemplars the results were unstable.
+Radford, Metz and Chintala (2015), section 6.3.2: "smiling woman − neutral woman + neutral man" is a smiling
+man if each concept is the mean latent of three exemplars; with single exemplars the results were unstable.
 """
 
 from __future__ import annotations
@@ -135,11 +135,11 @@ def arithmetic_table(space: Space, result: Arithmetic, names: Sequence[str]) -> 
         made = panel[3 * row : 3 * row + 3] if row < 3 else [None] * 3
         cells.append([given[0], None, given[1], None, given[2], None, *made])
     for (first, second, third), sum_ in ((means, panel[CENTRE]), (images, image)):
-        cells.append([first, "−", second, "+", third, "=", None, sum_, None])
+        cells.append([first, "–", second, "+", third, "=", None, sum_, None])
     rows = [f"exemplar {index + 1}" for index in range(count)]
     return Table(
         cells=cells,
-        title=heading(sampler, f"{names[0]} − {names[1]} + {names[2]}"),
+        title=heading(sampler, f"{names[0]} – {names[1]} + {names[2]}"),
         columns=[names[0], "", names[1], "", names[2], "", "", "the sum, and around it", ""],
         rows=[*rows, f"sum of latents {space.name}", "sum of images"],
     )

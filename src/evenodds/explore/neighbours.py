@@ -75,7 +75,7 @@ def nearest(
 
 
 def _nearest_of(x: Tensor, block: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Distances and positions, (N, k) each, of the nearest in a block (B, F); fewer where B is less than k."""
+    """Distances and positions, (N, k) each, of the nearest in a block (B, F); of all, if they are fewer."""
     rough = torch.cdist(x, block)  # by a matrix product, which loses the digits of small distances
     indices = rough.topk(min(k, len(block)), largest=False).indices
     exact = torch.stack(
