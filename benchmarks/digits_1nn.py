@@ -3,7 +3,7 @@
 The protocol of Radford et al. (2015), appendix: 50,000 samples of a class-conditional generator,
 labels drawn evenly, are the training set of a 1-nearest-neighbour classifier (Euclid, pixels), which is
 scored on the 10,000 real test images.  RUN is a run of `evenodds train dcgan-mnist`; without it, only real
-images are scored.  Needs MNIST in $EVENODDS_DATA, and writes results/digits_1nn.json and results/digits_1nn.md.
+images are scored.  Needs MNIST in $EVENODDS_DATA, and writes results/digits_1nn.json and .md.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def main() -> None:
     title = "# 1-nearest-neighbour error on MNIST's test images"
     write_result(
         "digits_1nn",
-        f"{title}\n\n{text}\n\n{table(['training set', 'error'], cells)}",
+        f"# 1-nearest-neighbour error on MNIST's test images\n\n{text}\n\n"
+        + table(["training set", "error"], cells),
         {"machine": machine, "rows": rows, "published": PUBLISHED, "runs": _recipes(arguments.run)},
     )
 
