@@ -68,7 +68,6 @@ def main() -> None:
     text, machine = provenance("python benchmarks/digits_1nn.py RUN")
     cells = [(r["training_set"], f"{r['error']:.2%} ± {r['standard_error']:.2%}") for r in rows]
     cells.append(("50,000 samples of DCGAN, as published", f"{PUBLISHED:.2%}"))
-    title = "# 1-nearest-neighbour error on MNIST's test images"
     write_result(
         "digits_1nn",
         f"# 1-nearest-neighbour error on MNIST's test images\n\n{text}\n\n"
