@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 DEFAULT_RECIPE = "gan-digits"
-KEEP_THEIR_RANGE = ("digits", "mnist", "fashion_mnist", "idx")  # data sets whose values are always bytes
+# Where values are always bytes, or any size is to be had, the recipe's own range and size hold for --data.
+KEEP_THEIR_RANGE = (
+    "digits", "mnist", "fashion_mnist", "stacked_mnist", "cifar10", "emoji", "idx", "images"
+)  # fmt: skip
+KEEP_THEIR_SIZE = ("emoji", "images")
 
 
 def prepare(
@@ -131,7 +135,7 @@ def refuse_shorter(run: Path, config: Config) -> None:
 
 
 def _source(argument: str, before: dict[str, Any]) -> dict[str, Any]:
-    """The component for --data, in the range that the recipe's generator was made for."""
+    """The component for --data, in the range and size that the recipe's networks were made for."""
     from ..data.sources import source_for
 
     source: dict[str, Any] = dict(source_for(argument))
@@ -140,4 +144,6 @@ def _source(argument: str, before: dict[str, Any]) -> dict[str, Any]:
         source["path"] = str(Path(source["path"]).resolve())
     if "value_range" in before and source["name"] in KEEP_THEIR_RANGE:
         source["value_range"] = before["value_range"]
+    if "size" in before and source["name"] in KEEP_THEIR_SIZE:
+        source["size"] = before["size"]
     return source
