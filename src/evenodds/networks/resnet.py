@@ -110,7 +110,8 @@ class SNGANDiscriminator(nn.Module):
         logits: Tensor = self.psi(phi).squeeze(1)
         if self.embed is None:
             return logits
-        return logits + (self.embed(one_hot(_given(y), self.classes).to(phi)) * phi).sum(1)
+        embedding: Tensor = self.embed(one_hot(_given(y), self.classes).to(phi))
+        return logits + (embedding * phi).sum(1)
 
     def features(self, x: Tensor) -> Tensor:
         """φ(x), (N, C, H, W) -> (N, F)."""
@@ -142,7 +143,9 @@ class ConditionalBatchNorm(nn.Module):
         if self.gain is None or self.bias is None:
             return normalized
         y = _given(y)
-        return self.gain(y)[:, :, None, None] * normalized + self.bias(y)[:, :, None, None]
+        gain: Tensor = self.gain(y)[:, :, None, None]
+        bias: Tensor = self.bias(y)[:, :, None, None]
+        return gain * normalized + bias
 
 
 class UpBlock(nn.Module):
@@ -169,7 +172,7 @@ class UpBlock(nn.Module):
         main = self._doubled(relu(self.norm1(x, y)))
         main = self.conv2(relu(self.norm2(self.conv1(main), y)))
         # a 1 × 1 convolution commutes with repeating pixels, and is four times cheaper before it
-        return main + self._doubled(self.shortcut(x))
+        return self._doubled(self.shortcut(x)).add(main)
 
     def _doubled(self, x: Tensor) -> Tensor:
         height, width = self.size
