@@ -67,9 +67,11 @@ class Changed(NamedTuple):
 
 
 def unit_images(space: Space, x: Array) -> Array:
-    """Samples as attributes are measured on: in [0, 1], clipped."""
+    """Samples as attributes are measured on: in [0, 1], clipped; colours multiplied by alpha."""
     low = space.sampler.value_range[0] if space.sampler.value_range else 0.0
     scaled: Array = np.clip((x - low) / unit(space.sampler.value_range), 0, 1)
+    if x.shape[1] == 4 and not space.sampler.premultiplied:
+        scaled[:, :3] *= scaled[:, 3:]
     return scaled
 
 

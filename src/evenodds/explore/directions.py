@@ -188,7 +188,7 @@ def _style_maps(space: Space) -> Tensor:
 
 
 def _matrix(values: Tensor) -> Tensor | None:
-    """(outputs, dim) of a map, from its values at 0, at the unit vectors and at twice these; None if not affine.
+    """(outputs, dim) of a map, from its values at 0, at the unit vectors and twice these; None if not affine.
 
     Args:
         values: (2 · dim + 1, …).

@@ -9,6 +9,7 @@ from PIL import Image, features
 from ..errors import RunError
 from ..files import write_with
 from .frames import choose, load, sample_frames
+from .mp4 import write_mp4
 
 WIDEST = 1_024  # pixels
 LAST_MS = 2_000  # the end is what people want to look at
@@ -37,27 +38,35 @@ def write_movie(run: Path, *, seconds: float = 8.0, maximum_frames: int = 120) -
     return save_movie(run / "movie", pictures, seconds=seconds)
 
 
-def save_movie(path: Path, pictures: list[Image.Image], *, seconds: float) -> Path:
-    """Write pictures of one size as an animated WebP, or a GIF where Pillow lacks WebP; the file.
+def save_movie(
+    path: Path, pictures: list[Image.Image], *, seconds: float, last_ms: int | None = LAST_MS
+) -> Path:
+    """Write pictures of one size as a film; the file.
 
     Args:
-        path: of the file, without its suffix.
+        path: of the file; .webp, .gif or .mp4 (by ffmpeg) say which kind, and without an ending it becomes an
+            animated WebP, or a GIF where Pillow lacks WebP.
         pictures: RGB, at least one.
-        seconds: from the first to the last, which then stays for two seconds.
+        seconds: from the first to the last.
+        last_ms: milliseconds that the last one then stays; None for a loop, where all stay as long.
 
     Raises:
-        RunError: the file can't be written.
+        RunError: the file can't be written, or there is no ffmpeg.
     """
-    times = durations(len(pictures), seconds)
+    times = durations(len(pictures), seconds, last_ms)
+    if path.suffix == ".mp4":
+        return write_mp4(path, pictures, times)
+    if path.suffix in (".webp", ".gif"):
+        return (_write_webp if path.suffix == ".webp" else _write_gif)(path, pictures, times)
     if features.check("webp"):
         return _write_webp(path.with_name(f"{path.name}.webp"), pictures, times)
     return _write_gif(path.with_name(f"{path.name}.gif"), pictures, times)
 
 
-def durations(count: int, seconds: float) -> list[int]:
-    """Milliseconds of each of `count` frames: all but the last share `seconds`, the last stays LAST_MS."""
-    each = round(1000 * seconds / max(1, count - 1))
-    return [min(max(each, SHORTEST_MS), LONGEST_MS)] * (count - 1) + [LAST_MS]
+def durations(count: int, seconds: float, last_ms: int | None = LAST_MS) -> list[int]:
+    """Milliseconds of each of `count` frames: all but the last share `seconds`, the last stays `last_ms`."""
+    each = min(max(round(1000 * seconds / max(1, count - 1)), SHORTEST_MS), LONGEST_MS)
+    return [each] * (count - 1) + [each if last_ms is None else last_ms]
 
 
 def _write_webp(path: Path, pictures: list[Image.Image], times: list[int]) -> Path:
