@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, one_hot, pad, relu
+from torch.nn.functional import conv2d, leaky_relu, linear, one_hot, pad, relu
 
 from .layers import PixelNorm, image_shape, pyramid
+from .spectral import SpectralNorm
 
 OUTPUTS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "linear": nn.Identity}
 STD = 0.02  # of the initial weights, section 4
@@ -125,7 +126,7 @@ class DCGANDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         channels, sizes = _stages(sample_shape, kernel)
-        self.classes, self.slope = classes, slope
+        self.classes, self.slope, self.padding = classes, slope, PADDING[kernel]
         widths = _widths(width, max_width, len(sizes) - 1)
         biased = norm != "batch"
         self.down = nn.ModuleList(
@@ -141,20 +142,26 @@ class DCGANDiscriminator(nn.Module):
             _norm("batch" if batch and layer else "none", width) for layer, width in enumerate(labelled)
         )
         self.labels = nn.ModuleList(nn.Linear(classes, width, bias=False) for width in labelled if classes)
-        _check_norm(norm)
+        _check_norm(norm, "batch", "spectral", "none")
         _initialize(self)
+        layers = [*self.down, *([self.dense] if self.dense else []), self.logit]
+        self.scales = nn.ModuleList(
+            SpectralNorm(layer.weight) if norm == "spectral" else nn.Identity() for layer in layers
+        )
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(N, C, H, W), (N,) -> logits (N,)."""
         label = one_hot(y, self.classes).to(x.dtype) if self.classes and y is not None else None
         for layer, down in enumerate(self.down):
+            assert isinstance(down, nn.Conv2d)
             height, width = x.shape[2:]
-            x = self._activated(down(pad(x, (0, width % 2, 0, height % 2))), label, layer)
+            x, weight = pad(x, (0, width % 2, 0, height % 2)), self.scales[layer](down.weight)
+            x = self._activated(conv2d(x, weight, down.bias, 2, self.padding), label, layer)
         x = x.flatten(1)  # (N, F h w)
         if self.dense is not None:
-            x = self._activated(self.dense(x)[..., None, None], label, len(self.down)).flatten(1)
-        logits: Tensor = self.logit(x)
-        return logits.squeeze(1)
+            x = linear(x, self.scales[-2](self.dense.weight), self.dense.bias)[..., None, None]
+            x = self._activated(x, label, len(self.down)).flatten(1)
+        return linear(x, self.scales[-1](self.logit.weight), self.logit.bias).squeeze(1)
 
     def _activated(self, hidden: Tensor, label: Tensor | None, layer: int) -> Tensor:
         if label is not None:
@@ -178,15 +185,15 @@ def _widths(width: int, most: int, stages: int) -> list[int]:
 
 
 def _norm(name: str, features: int) -> nn.Module:
-    _check_norm(name)
+    _check_norm(name, "batch", "pixel", "none")
     if name == "batch":
         return nn.BatchNorm2d(features, eps=EPSILON)
     return PixelNorm() if name == "pixel" else nn.Identity()
 
 
-def _check_norm(name: str) -> None:
-    if name not in ("batch", "pixel", "spectral", "none"):
-        raise ValueError(f"norm must be one of batch, pixel, spectral, none, not {name!r}")
+def _check_norm(name: str, *known: str) -> None:
+    if name not in known:
+        raise ValueError(f"norm must be one of {', '.join(known)}, not {name!r}")
 
 
 @torch.no_grad()
