@@ -16,7 +16,7 @@ def count(network: nn.Module) -> int:
 
 
 def test_the_published_net_for_64_pixels():
-    """z 100 -> 1024 × 4² -> 512 × 8² -> 256 × 16² -> 128 × 32² -> 3 × 64²; no biases but the norms' shifts."""
+    """z 100 -> 1024 × 4² -> 512 × 8² -> 256 × 16² -> 128 × 32² -> 3 × 64²; the norms have shifts."""
     generator = DCGANGenerator(latent_dim=100, sample_shape=(3, 64, 64))
     kernels = 25 * (1024 * 512 + 512 * 256 + 256 * 128 + 128 * 3)
     assert count(generator) == 100 * 1024 * 16 + kernels + 2 * (1024 + 512 + 256 + 128)
