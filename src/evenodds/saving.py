@@ -16,18 +16,18 @@ from .checkpoint import below, game_tensors, load_tensors, restore_game, save_te
 from .config import Config
 from .data.dataset import Dataset
 from .data.loader import Loader
-from .drawing import draw_samples, save_picture
+from .drawing import save_picture
 from .ema import EMA
 from .errors import NonFiniteError, RunError
 from .evaluation import evaluate, find_metric
 from .files import write_text
+from .progress_picture import progress_picture
 from .recorder import Recorder
 from .referee.referee import Referee
 from .run import Run
 from .sampling import Sampler, sampler_of
 from .tracking import TensorBoard
 
-REFERENCE_POINTS = 2_500  # real points behind the samples of a 2-D problem
 NEWEST_KEPT = 2  # checkpoints: the last, and the one before it in case the last is lost with the disk's cache
 KEPT_FOR_ROLLBACK = 4
 SMALLEST_FACTOR = 0.25  # of the learning rates: two rollbacks, and a run that breaks down again ends
@@ -63,7 +63,9 @@ class Saver:
         self._best: dict[str, Any] | None = None
         self._measured: dict[str, Any] = {}
         self._board: TensorBoard | None = None
+        self._untold: list[dict[str, Any]] = []  # events recorded since the last report
         self._referee = Referee(config, gan, dataset) if config.referee else None
+        self.resumed = False  # whether there was a checkpoint to go on from
         self.rate_factor = 1.0  # on both players' learning rates, halved by every rollback
 
     @property
@@ -86,8 +88,10 @@ class Saver:
             before = f"or delete it to go on from {files[-2].name}" if len(files) > 1 else "or start anew"
             raise RunError(f"{error}, {before}") from None
         self._put_back(tensors, facts, files[-1])
+        self.resumed = True
         self._best, self._measured = facts["best"], facts["measured"]
         self.rate_factor = float(facts.get("rate_factor", 1.0))
+        self._gan.micro_batch = facts.get("micro_batch", self._config.micro_batch)
         return float(facts["seconds"])
 
     def roll_back(self, reason: str, seconds: float, *, before: int) -> bool:
@@ -179,21 +183,15 @@ class Saver:
         for event in line.get("event", []):
             self._tensorboard().text(line["examples"], f"referee/{event['kind']}", event["text"])
 
+    def note(self, kind: str, text: str) -> None:
+        """Record that something happened that is no trouble; the next report tells it, too."""
+        event = {"kind": kind, "text": text, "trouble": False}
+        self.record({"examples": self._examples, "event": [event]})
+        self._untold.append(event)
+
     def picture(self, examples: int) -> None:
         """The fixed latents' samples, drawn as they are now."""
-        config, dataset = self._config, self._dataset
-        seeds, names = range(config.sample_count), dataset.class_names if config.conditional else ()
-        per_class = max(1, config.sample_count // len(names)) if names else None
-        labels = [seed // per_class % len(names) for seed in seeds] if per_class else None
-        samples = self._sampler(examples)(seeds, labels)
-        image = draw_samples(
-            samples,
-            value_range=dataset.value_range,
-            title=f"{config.recipe} · {examples:,} examples seen",
-            reference=dataset.train.x[:REFERENCE_POINTS] if samples.ndim == 2 else None,
-            columns=per_class,
-            labels=names if per_class and per_class * len(names) == len(seeds) else None,
-        )
+        image = progress_picture(self._sampler(examples), self._config, self._dataset, examples)
         save_picture(image, self._run.samples / f"{examples:010d}.png")
         self._tensorboard().picture(examples, np.asarray(image.convert("RGB")))
 
@@ -251,6 +249,7 @@ class Saver:
             "best": self._best,
             "measured": self._measured,
             "rate_factor": self.rate_factor,
+            "micro_batch": self._gan.micro_batch,
         }
         path = self._run.checkpoints / f"{name}.safetensors"
         tensors = game_tensors(self._gan, self._ema)
@@ -272,7 +271,8 @@ class Saver:
         if self._referee:
             self._referee.judge(line, self._ema.generator, self._recorder.logits)
         self.record(line)
-        return line
+        untold, self._untold = self._untold, []
+        return line | {"event": [*untold, *line.get("event", [])]} if untold else line
 
     @contextlib.contextmanager
     def _advising(self) -> Iterator[None]:

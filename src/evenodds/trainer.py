@@ -12,6 +12,7 @@ import atexit
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from .data.sources import DATASETS
 from .ema import EMA
 from .errors import NonFiniteError
 from .evaluation import check_metric
+from .memory import Memory
 from .optimizers import Rules
 from .recorder import Recorder
 from .run import Run, resolve_device
@@ -56,6 +58,7 @@ class Session:
     loader: Loader
     recorder: Recorder
     saver: Saver
+    memory: Memory
     started: float = 0.0  # perf_counter() at which the whole run would have begun without interruptions
     stopped: Mapping[str, Any] | None = None  # the event for which the referee ended the run before its time
 
@@ -107,8 +110,11 @@ def training(config: Config, directory: str | Path, *, dataset: Dataset | None =
         check_metric(name, dataset)
     with Run(Path(directory), config) as run:  # from here on things are written
         saver = Saver(config, run, dataset, gan, ema, loader, recorder)
-        session = Session(config, run, dataset, gan, rules, ema, loader, recorder, saver)
+        memory = Memory(gan, loader, config)
+        session = Session(config, run, dataset, gan, rules, ema, loader, recorder, saver, memory)
         session.started = time.perf_counter() - saver.restore()
+        if not saver.resumed and (said := memory.fit(partial(precision, config, device))):
+            saver.note("memory", said)
         yield from _play(session)
 
 
@@ -118,6 +124,10 @@ def _play(session: Session) -> Iterator[Progress]:
     device = next(gan.generator.parameters()).device
     if session.examples == 0:
         session.saver.picture(0)
+
+    def iteration() -> Stats:
+        with precision(config, device):
+            return train_step(gan, session.loader)
 
     def save() -> None:
         session.saver.save_unsaved(session.seconds)
@@ -129,8 +139,7 @@ def _play(session: Session) -> Iterator[Progress]:
             before = session.examples
             factor = session.saver.rate_factor
             session.rules.apply(gan, before, max(before - session.per_iteration, 0), factor=factor)
-            with precision(config, device):
-                stats = train_step(gan, session.loader)
+            stats = session.memory.careful(iteration, partial(session.saver.note, "memory"))
             session.ema.update(gan.generator, session.per_iteration, seen=before)
             session.recorder.add(stats)
             try:
