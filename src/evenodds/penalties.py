@@ -1,4 +1,4 @@
-"""Regularizers of the discriminator: terms added to its loss, and constraints on its weights."""
+"""Regularizers: terms added to a player's loss, and constraints on the discriminator's weights."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+
+from .networks.styled import PathMeasured
 
 
 class Scored(NamedTuple):
@@ -169,9 +171,69 @@ class WeightClip:
             parameter.lerp_(parameter.clamp(-self.bound, self.bound), self.weight)
 
 
-PENALTIES: dict[str, type[R1] | type[R2] | type[WassersteinGradientPenalty] | type[WeightClip]] = {
+@dataclass(frozen=True, kw_only=True)
+class PathLength:
+    """(‖J_wᵀ ε‖ − a)², a small step of w moves the image equally far everywhere, Karras et al. (2020), Eq. 4.
+
+    ε is noise in the image's shape with variance 1 / (H · W), J_w the Jacobian of the image by the style, and
+    a the running mean of the norm, a buffer of the generator that counts as a constant.  The learning rate
+    and the betas of the optimizer are not corrected for `every`, as the authors do (their appendix B).
+
+    Args:
+        weight: of the term.
+        every: due at every n-th generator step; it then weighs `weight * every`.
+        share: of the minibatch's latents that are looked at.
+        decay: share of a that every use renews.
+    """
+
+    weight: float = 2.0
+    every: int = 4
+    share: float = 0.5
+    decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not (0 < self.share <= 1 and 0 < self.decay <= 1):
+            given = f"share={self.share} and decay={self.decay}"
+            raise ValueError(f"path_length's share and decay are from above 0 to 1, not {given}")
+
+    def of_generator(self, generator: nn.Module, z: Tensor, y: Tensor | None) -> Tensor:
+        """(N',) of the first N' = share · N latents, at least one.
+
+        Raises:
+            ValueError: the generator has no styles.
+        """
+        if not isinstance(generator, PathMeasured):
+            found = type(generator).__name__
+            raise ValueError(f"path_length needs styles, and {found} has none; choose generator stylegan2")
+        n = max(1, round(self.share * len(z)))
+        with exact(z.device):
+            style = generator.style(z[:n], None if y is None else y[:n])
+            w = style.unsqueeze(1).expand(-1, generator.style_layers, -1)  # (N', layers, F)
+            lengths = path_lengths(generator.synthesize(w), w)
+        with torch.no_grad():
+            mean = generator.path_length_mean.lerp_(lengths.mean(), self.decay)
+        return (lengths - mean.clone()).square()
+
+
+def path_lengths(x: Tensor, w: Tensor) -> Tensor:
+    """‖J_wᵀ ε‖ per example (N,), root mean square over the layers, differentiable once more.
+
+    Args:
+        x: images (N, C, H, W) made from w.
+        w: styles (N, layers, F).
+    """
+    noise = torch.randn_like(x) / (x.shape[2] * x.shape[3]) ** 0.5
+    (gradient,) = torch.autograd.grad((x * noise).sum(), w, create_graph=True)
+    # the root's derivative is infinite at 0
+    return gradient.square().sum(2).mean(1).clamp_min(1e-24).sqrt()
+
+
+PENALTIES: dict[
+    str, type[R1] | type[R2] | type[WassersteinGradientPenalty] | type[WeightClip] | type[PathLength]
+] = {
     "r1": R1,
     "r2": R2,
     "wgan_gp": WassersteinGradientPenalty,
     "weight_clip": WeightClip,
+    "path_length": PathLength,
 }

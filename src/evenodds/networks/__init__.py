@@ -8,6 +8,7 @@ from .dcgan import DCGANDiscriminator, DCGANGenerator
 from .mlp import Discriminator2014, Generator2014, MLPDiscriminator, MLPGenerator
 from .r3gan import R3GANDiscriminator, R3GANGenerator
 from .resnet import SNGANDiscriminator, SNGANGenerator
+from .stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 
 GENERATORS: dict[str, type[nn.Module]] = {
     "goodfellow2014": Generator2014,
@@ -15,6 +16,7 @@ GENERATORS: dict[str, type[nn.Module]] = {
     "dcgan": DCGANGenerator,
     "r3gan": R3GANGenerator,
     "sngan": SNGANGenerator,
+    "stylegan2": StyleGAN2Generator,
 }
 
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
@@ -23,4 +25,5 @@ DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "dcgan": DCGANDiscriminator,
     "r3gan": R3GANDiscriminator,
     "sngan": SNGANDiscriminator,
+    "stylegan2": StyleGAN2Discriminator,
 }

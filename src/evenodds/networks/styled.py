@@ -26,6 +26,15 @@ class Styled(Protocol):
         """(N, F) styles, or (N, style_layers, F) with one for every place, to samples (N, C, H, W)."""
 
 
+@runtime_checkable
+class PathMeasured(Styled, Protocol):
+    """A styled generator that remembers how long its paths are, for `penalties.PathLength`."""
+
+    @property
+    def path_length_mean(self) -> Tensor:
+        """(1,) running mean, a buffer, so that it is saved with the generator."""
+
+
 def truncated(w: Tensor, mean: Tensor, psi: float) -> Tensor:
     """mean + ψ (w − mean), the truncation trick in W, Karras et al. (2019), appendix B.
 
