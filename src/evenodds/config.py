@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from .errors import ConfigError, suggest
 from .files import write_text
+from .settings_text import YAML_ERRORS, Dumper, from_yaml
+from .settings_text import differences as differences
+from .settings_text import override as override
 
 
 def _component(value: object) -> object:
@@ -119,6 +121,8 @@ class Config(_Settings):
     referee: bool = True  # signals and verdicts at every report
     on_trouble: Literal["warn", "stop", "rollback"] = "warn"  # what a verdict of trouble leads to
     until: Literal["examples", "even"] = "examples"  # even: stop once more training is not expected to help
+    augment: Component | None = None  # applied to all that D sees in training, real and generated alike
+    mirror: bool = False  # every image counts as two: itself and its mirror image
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
@@ -148,28 +152,8 @@ class Config(_Settings):
         Raises:
             RunError: the disk is full or the folder can't be written to.
         """
-        text = yaml.dump(self.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+        text = yaml.dump(self.model_dump(mode="json"), Dumper=Dumper, sort_keys=False, allow_unicode=True)
         write_text(path, text)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-4 is a number, as everywhere else."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """Its counterpart, which quotes a text "1e-4"."""
-
-
-_FLOAT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
-for _class in (_Loader, _Dumper):
-    _class.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789"))
-# PyYAML raises whatever a conversion raises: ValueError for 2001-13-01, KeyError for !!bool 2, and so on
-_YAML_ERRORS = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
-
-
-def _yaml(text: str) -> Any:
-    """What YAML text holds; the loader inherits from SafeLoader, so it makes nothing but plain data."""
-    return _copied(yaml.load(text, Loader=_Loader))
 
 
 def config_from(values: Mapping[str, Any], source: str = "the configuration") -> Config:
@@ -197,8 +181,8 @@ def load_config(path: Path) -> Config:
         ConfigError: the file is missing, is no YAML mapping, or holds a wrong setting.
     """
     try:
-        values = _yaml(path.read_text(encoding="utf-8"))
-    except (OSError, *_YAML_ERRORS) as error:
+        values = from_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, *YAML_ERRORS) as error:
         reason = textwrap.shorten(str(error), 200)
         raise ConfigError(
             f"{path} could not be read as YAML ({reason}); give a config.yaml of a run"
@@ -206,69 +190,6 @@ def load_config(path: Path) -> Config:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds no settings; give a config.yaml of a run")
     return config_from(values, str(path))
-
-
-def override(values: Mapping[str, Any], assignments: list[str] | tuple[str, ...]) -> dict[str, Any]:
-    """`values` with `key.sub=value` assignments applied; a component whose name changes loses its options.
-
-    Raises:
-        ConfigError: an assignment without "=", or a path through something that has no parts.
-    """
-    result: dict[str, Any] = _copied(values)
-    for assignment in assignments:
-        path, equals, text = assignment.partition("=")
-        if not equals or not path.strip():
-            raise ConfigError(f"--set {assignment!r} is no assignment; write --set key=value")
-        _assign(result, path.strip().split("."), _parsed(text), assignment)
-    return result
-
-
-def differences(old: Config, new: Config, *, ignoring: frozenset[str] = frozenset()) -> list[str]:
-    """`setting: old -> new` for every setting that differs."""
-    flat_old, flat_new = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
-    return [
-        f"{key}: {flat_old.get(key, 'absent')} -> {flat_new.get(key, 'absent')}"
-        for key in sorted(flat_old.keys() | flat_new.keys())
-        if flat_old.get(key) != flat_new.get(key) and key not in ignoring
-    ]
-
-
-def _assign(values: dict[str, Any], keys: list[str], value: object, assignment: str) -> None:
-    *parents, last = keys
-    for key in parents:
-        below = values.setdefault(key, {})
-        if isinstance(below, str):
-            below = values[key] = {"name": below}
-        if not isinstance(below, dict):
-            raise ConfigError(f"--set {assignment!r}: {key!r} has no parts; write --set {key}=value")
-        values = below
-    if last == "name" and "name" in values and values["name"] != value:
-        values.clear()  # another component: the options were the old one's
-    values[last] = value
-
-
-def _parsed(text: str) -> object:
-    """As YAML; what is none, such as a broken bracket, is a text."""
-    try:
-        return _yaml(text)
-    except _YAML_ERRORS:
-        return text
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and (value or not prefix):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:  # {} counts below the top: it may be a penalty whose options are all left at their defaults
-            flat[prefix + key] = value
-    return flat
 
 
 def _first_problem(error: ValidationError) -> str:

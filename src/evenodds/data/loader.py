@@ -40,12 +40,14 @@ class Loader(Iterator[Batch]):
         seed: of the permutations, 0 or more.
         value_range: what 0..255 of uint8 is mapped to, see `to_range`.
         device: where the examples are kept and the batches are made.
+        mirror: of every two passes, each image is turned left to right in one; which one is drawn at random.
         rank: which share of each batch this process gets, 0 .. world_size − 1.
         world_size: among how many processes each batch is divided.
 
     Raises:
         DataError: the split is empty or smaller than a batch.
-        ConfigError: the batch can't be divided among the ranks, or a number is out of range.
+        ConfigError: the batch can't be divided among the ranks, a number is out of range, or what is to be
+            mirrored is no image.
     """
 
     def __init__(
@@ -56,10 +58,15 @@ class Loader(Iterator[Batch]):
         seed: int,
         value_range: Sequence[float] | None,
         device: str | torch.device = "cpu",
+        mirror: bool = False,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
         _check(len(split), batch_size, seed, rank, world_size)
+        if mirror and split.x.ndim != 4:
+            shape = tuple(split.x.shape[1:])
+            raise ConfigError(f"only images have mirror images, and an example has {shape}; set mirror=false")
+        self._mirror = mirror
         self.batch_size = batch_size
         self.batches_per_pass = len(split) // batch_size
         self.value_range = pair(value_range)
@@ -71,6 +78,7 @@ class Loader(Iterator[Batch]):
         self._position = 0
         self._pass = -1  # the pass that `_order` belongs to
         self._order = torch.empty(0, dtype=torch.int64)
+        self._turned = torch.empty(0, dtype=torch.bool)  # by example, in this pass
 
     @property
     def position(self) -> int:
@@ -91,20 +99,33 @@ class Loader(Iterator[Batch]):
         number, within = divmod(self._position, self.batches_per_pass)
         if number != self._pass:
             self._order = self._permutation(number).to(self._x.device)
+            self._turned = self._mirrored(number).to(self._x.device)
             self._pass = number
         batch = self._order[within * self.batch_size : (within + 1) * self.batch_size]
         indices = batch[self._share]
         x = to_range(self._x.index_select(0, indices), self.value_range)
+        if self._mirror:
+            x = torch.where(self._turned[indices, None, None, None], x.flip(3), x)
         y = None if self._y is None else self._y.index_select(0, indices)
         self._position += 1
         return Batch(x, y)
 
     def _permutation(self, number: int) -> Tensor:
         """The order in that pass, from the seed and the pass alone, so that resuming is O(1)."""
-        state = np.random.SeedSequence([self._seed, number]).generate_state(1, np.uint64)[0]
-        # On the CPU, whatever the device: a seed gives the same batches everywhere. manual_seed takes int64.
-        generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
-        return torch.randperm(len(self._x), generator=generator)
+        return torch.randperm(len(self._x), generator=_generator(self._seed, number))
+
+    def _mirrored(self, number: int) -> Tensor:
+        """(examples,) whether each is turned in that pass; in the other pass of the two the others are."""
+        if not self._mirror:
+            return self._turned
+        coin = torch.rand(len(self._x), generator=_generator(self._seed, number // 2, 1)) < 0.5
+        return coin if number % 2 == 0 else ~coin
+
+
+def _generator(*numbers: int) -> torch.Generator:
+    """On the CPU, whatever the device: a seed gives the same batches everywhere."""
+    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))  # it takes an int64
 
 
 def _resident(values: Array, device: str | torch.device) -> Tensor:
