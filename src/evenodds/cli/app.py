@@ -12,6 +12,7 @@ from .branch import branch
 from .data import data_app
 from .doctor import doctor
 from .evaluate import evaluate
+from .explore import explore_app
 from .lab import lab
 from .outliers import outliers
 from .recipes import recipes
@@ -42,6 +43,7 @@ VERBS: tuple[Callable[..., int], ...] = (
 for position, verb in enumerate(VERBS):
     app.command(verb, sort_key=position)
 app.command(data_app)
+app.command(explore_app)
 app.register_install_completion_command()
 for option in ("--help", "--version", "--install-completion"):
     app[option].group = "Options"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -58,7 +59,7 @@ def interpolation_table(space: Space, pairs: Sequence[Pair], *, steps: int, labe
 
 
 def film(
-    space: Space, seeds: Sequence[int], *, walkers: int, steps: int, columns: int, label: int | None
+    space: Space, seeds: Sequence[int], *, walkers: int, steps: int, label: int | None
 ) -> Iterator[Image.Image]:
     """The frames of a closed loop: each of `walkers` samples walks through its share of the seeds and back.
 
@@ -66,7 +67,6 @@ def film(
         seeds: dealt out in turn, the first to walker 0, the second to walker 1, and so on.
         walkers: samples side by side in a frame.
         steps: frames from one seed to the next.
-        columns: samples in a row.
         label: of all; None for the label of each walker's first seed.
 
     Raises:
@@ -83,6 +83,7 @@ def film(
         own = row_label(space, keys[0], label)
         tracks.append(loop(space, space.points(keys, own and own * len(keys)), steps))
         labels += own or []
+    columns = math.ceil(math.sqrt(walkers))
     title = heading(
         space.sampler, f"{len(seeds) // walkers} seeds each, in {space.name}, and back to the first"
     )
@@ -91,6 +92,29 @@ def film(
         # every walker in its own row of the pass, the same in all frames: nothing flickers by rounding
         x = space.samples(points, range(walkers), labels or None)
         yield Table(cells=_filled(rows_of(tiles(space.sampler, x), columns), columns), title=title).draw()
+
+
+def sheet_table(space: Space, seeds: Sequence[int], *, columns: int = 10, label: int | None = None) -> Table:
+    """Samples with their seeds below them, to pick from.
+
+    Args:
+        columns: samples in a row.
+        label: of all; None for each seed's own, seed mod K.
+
+    Raises:
+        ConfigError: vectors.
+    """
+    need_images(space.sampler, "sheet")
+    x = space.sampler(seeds, None if label is None else [label] * len(seeds))
+    columns = min(columns, len(seeds))
+    words = [f"{seed}{class_name(space, row_label(space, seed, label))}" for seed in seeds]
+    rows = [words[start : start + columns] for start in range(0, len(words), columns)]
+    rows[-1] += [""] * (columns - len(rows[-1]))
+    return Table(
+        cells=_filled(rows_of(tiles(space.sampler, x), columns), columns),
+        words=rows,
+        title=heading(space.sampler, "samples and their seeds"),
+    )
 
 
 def row_label(space: Space, seed: int, label: int | None) -> list[int] | None:

@@ -74,6 +74,27 @@ def nearest(
     return Neighbours((best / scale).numpy(), where.numpy())
 
 
+def by_neighbours(
+    dataset: Dataset, value_range: tuple[float, float] | None, *, k: int = 5, examples: int = 10_000
+) -> Callable[[Array], Array]:
+    """A classifier of samples (N, *sample_shape) -> (N,): the class of most of the k nearest training images.
+
+    Args:
+        dataset: with labels.
+        value_range: of the samples.
+        examples: the first so many are searched.
+    """
+    labels = dataset.train.y
+    assert labels is not None
+    split = Split(dataset.train.x[:examples], labels[:examples])
+
+    def classify(x: Array) -> Array:
+        votes = labels[nearest(x, split, value_range, min(k, len(split))).indices]  # (N, k)
+        return np.array([np.bincount(row).argmax() for row in votes])
+
+    return classify
+
+
 def _nearest_of(x: Tensor, block: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Distances and positions, (N, k) each, of the nearest in a block (B, F); of all, if they are fewer."""
     rough = torch.cdist(x, block)  # by a matrix product, which loses the digits of small distances
