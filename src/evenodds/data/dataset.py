@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,21 @@ from ..errors import ConfigError, DataError
 from ..theory import Density
 
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Files:
+    """The files that images came from, where they came from files.
+
+    Args:
+        names: split -> name of the file of each example.
+        sizes: split -> (height, width) of each original.
+        bad: (name, reason) of the files that could not be used.
+    """
+
+    names: Mapping[str, Sequence[str]]
+    sizes: Mapping[str, Sequence[tuple[int, int]]]
+    bad: Sequence[tuple[str, str]] = ()
 
 
 # eq=False here and below: comparing arrays element by element is not what == should mean.
@@ -52,6 +67,7 @@ class Dataset:
         premultiplied: whether images of 4 channels hold colours multiplied by alpha, and alpha.
         digest: `fingerprint`, where the reader knows it already; "" to compute it when asked for.
         notes: what the user should know of how it was read, such as files left out; one sentence each.
+        files: of images that were decoded from files.
     """
 
     name: str
@@ -65,6 +81,7 @@ class Dataset:
     premultiplied: bool = False
     digest: str = ""
     notes: tuple[str, ...] = ()
+    files: Files | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

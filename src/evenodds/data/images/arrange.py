@@ -5,24 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from ...errors import ConfigError, DataError
+from ...errors import DataError
 
 ORDER = ("train", "validation", "test")
-
-
-def check_fractions(validation: float, test: float, seed: int) -> None:
-    """Refuse what can't be a fraction.
-
-    Raises:
-        ConfigError: a number is out of range.
-    """
-    if not (0 < validation < 1 and 0 <= test < 1 and validation + test < 1):
-        raise ConfigError(
-            f"validation={validation} and test={test} must be fractions, the first above 0, the sum below 1; "
-            "use validation=0.1, test=0"
-        )
-    if seed < 0:
-        raise ConfigError(f"seed={seed} is negative; use 0 or more")
 
 
 def arranged(

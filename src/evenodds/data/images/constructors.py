@@ -11,6 +11,7 @@ from ...errors import DataError
 from ..dataset import Dataset, pair
 from ..named import cache_folder
 from .loading import load_images
+from .options import Options
 
 Range = Sequence[float] | None
 
@@ -51,19 +52,9 @@ def images(
         DataError: there are no images, or most of them can't be used.
         ConfigError: an option is out of range.
     """
-    return load_images(
-        path,
-        size=size,
-        channels=channels,
-        validation=validation,
-        test=test,
-        seed=seed,
-        labels=labels,
-        resize=resize,
-        fit=fit,
-        strict=strict,
-        value_range=pair(value_range),
-    )
+    ends = pair(value_range)
+    chosen = Options(size, channels, validation, test, labels, resize, fit, seed, strict, ends)
+    return load_images(path, chosen)
 
 
 def cifar10(

@@ -53,7 +53,7 @@ def assign(source: Source, labels: str | None) -> Assigned:
     if labels == "folders":
         return _by_folder(source, splits, below)
     if labels is not None:
-        return _by_table(source, splits, csv_labels(_content(Path(labels)), labels), labels)
+        return _by_table(source, splits, csv_labels(content_of(Path(labels)), labels), labels)
     if "dataset.json" in source.tables:
         where = f"dataset.json in {source.path}"
         table = json_labels(source.tables["dataset.json"], where)
@@ -183,7 +183,12 @@ def csv_labels(content: bytes, where: str) -> dict[str, str]:
     return {row[name].strip().removeprefix("./"): row[label].strip() for row in rows}
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """The content of a table of labels.
+
+    Raises:
+        DataError: it can't be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:

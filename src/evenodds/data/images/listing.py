@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
 import tarfile
-import threading
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -33,7 +33,7 @@ class Source(Protocol):
         """Relative names with / between the parts; only labels, nothing is written under them."""
 
     @property
-    def tables(self) -> dict[str, bytes]:
+    def tables(self) -> Mapping[str, bytes]:
         """Contents of those of TABLES that are there."""
 
     @property
@@ -83,9 +83,13 @@ class Folder:
         self.path = str(path)
         self.tables: dict[str, bytes] = {}
         self.problems: list[tuple[str, str]] = []
-        found = sorted(self._walk(path, "", {_inode(path)}), key=lambda file: natural(file[0]))
-        self.names = [name for name, _, _ in found]
-        self._sizes = [(size, changed) for _, size, changed in found]
+        self._found = list(self._walk(path, "", {_inode(path)}))
+
+    @functools.cached_property
+    def names(self) -> list[str]:
+        """See `Source`."""
+        self._found.sort(key=lambda file: natural(file[0]))
+        return [name for name, _, _ in self._found]
 
     def _walk(self, folder: Path, prefix: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, int, int]]:
         """(name, bytes, time of change in ns) of the images in a folder and below."""
@@ -104,7 +108,7 @@ class Folder:
                 continue
             if _is_folder(entry):
                 inode = _inode(Path(entry.path))
-                if inode not in seen:  # a link to a folder above, or the second to one folder
+                if inode not in seen:  # else a link to a folder above, or the second way to one
                     seen.add(inode)
                     yield from self._walk(Path(entry.path), f"{name}/", seen)
             elif name in TABLES:
@@ -113,54 +117,74 @@ class Folder:
                 try:
                     status = entry.stat()
                     yield name, status.st_size, status.st_mtime_ns
-                except OSError as error:
+                except OSError as error:  # a link to nothing
                     self.problems.append((name, f"can't be read ({error.strerror})"))
 
     def read(self, index: int) -> bytes:
         """See `Source`."""
-        if self._sizes[index][0] > MAX_FILE:
-            raise BadImageError(f"too large ({self._sizes[index][0]} bytes)")
+        name = self.names[index]  # sorts what was found
+        _refuse_size(self._found[index][1])
         try:
-            return Path(self.path, self.names[index]).read_bytes()
+            return Path(self.path, name).read_bytes()
         except OSError as error:
             raise BadImageError(f"can't be read ({error.strerror})") from error
 
     def state(self) -> str:
         """See `Source`."""
-        return digest_of(self.names, self._sizes, self.tables)
+        return digest_of(((name, f"{size} {changed}") for name, size, changed in self._found), self.tables)
 
     def identity(self) -> str:
         """See `Source`."""
-        return digest_of(self.names, [_content_digest(self, i) for i in range(len(self.names))], self.tables)
+        contents = (_content_digest(self, number) for number in range(len(self.names)))
+        return digest_of(zip(self.names, contents, strict=True), self.tables)
 
 
 class Zip:
     """A zip file, read in place: nothing is extracted."""
 
+    problems: Sequence[tuple[str, str]] = ()
+
     def __init__(self, path: Path) -> None:
         self.path = str(path)
-        self.problems: list[tuple[str, str]] = []
+
+    @functools.cached_property
+    def _zip(self) -> zipfile.ZipFile:
         try:
-            self._zip = zipfile.ZipFile(path)
+            return zipfile.ZipFile(self.path)
         except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
-            raise DataError(f"{path} is cut short or damaged ({error}); copy or download it again") from error
+            raise DataError(
+                f"{self.path} is cut short or damaged ({error}); copy or download it again"
+            ) from error
+
+    @functools.cached_property
+    def _entries(self) -> list[tuple[str, zipfile.ZipInfo]]:
+        """All files but hidden ones, sorted."""
         entries = [(harmless(info.filename), info) for info in self._zip.infolist() if not info.is_dir()]
-        entries = [(name, info) for name, info in entries if not any(map(hidden, name.split("/")))]
-        images = [(name, info) for name, info in entries if is_image(name)]
-        images.sort(key=lambda entry: natural(entry[0]))
-        self.names = [name for name, _ in images]
-        self._entries = [info for _, info in images]
-        self.tables = {name: self._read(info) for name, info in entries if name in TABLES}
+        entries = [entry for entry in entries if not any(map(hidden, entry[0].split("/")))]
+        return sorted(entries, key=lambda entry: natural(entry[0]))
+
+    @functools.cached_property
+    def _images(self) -> list[tuple[str, zipfile.ZipInfo]]:
+        return [entry for entry in self._entries if is_image(entry[0])]
+
+    @functools.cached_property
+    def names(self) -> list[str]:
+        """See `Source`."""
+        return [name for name, _ in self._images]
+
+    @functools.cached_property
+    def tables(self) -> dict[str, bytes]:
+        """See `Source`."""
+        return _tables(self.path, {n: functools.partial(self._read, e) for n, e in self._entries})
 
     def read(self, index: int) -> bytes:
         """See `Source`."""
-        return self._read(self._entries[index])
+        return self._read(self._images[index][1])
 
     def _read(self, info: zipfile.ZipInfo) -> bytes:
         if info.flag_bits & 1:
             raise BadImageError("encrypted")
-        if info.file_size > MAX_FILE:  # zipfile stops at the declared size, so that it can't be a lie
-            raise BadImageError(f"too large ({info.file_size} bytes)")
+        _refuse_size(info.file_size)  # zipfile stops at the declared size, so that it can't be a lie
         try:
             return self._zip.read(info)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as error:
@@ -178,34 +202,45 @@ class Zip:
 class Tar:
     """A tar file that is not compressed, read in place."""
 
+    problems: Sequence[tuple[str, str]] = ()
+
     def __init__(self, path: Path) -> None:
         self.path = str(path)
-        self.problems: list[tuple[str, str]] = []
+
+    @functools.cached_property
+    def _entries(self) -> list[tuple[str, int, int]]:
+        """(name, where it begins, bytes) of all files but hidden ones, sorted."""
         try:
-            with tarfile.open(path, "r:") as archive:
-                members = [(harmless(member.name), member) for member in archive if member.isreg()]
-        except tarfile.ReadError as error:
-            if path.stat().st_size and "compressed" not in str(error) and tarfile.is_tarfile(path) is False:
-                raise DataError(f"{path} is damaged ({error}); copy or download it again") from error
+            with tarfile.open(self.path, "r:") as archive:
+                members = [(harmless(m.name), m.offset_data, m.size) for m in archive if m.isreg()]
+        except (tarfile.TarError, OSError) as error:
             raise DataError(
-                f"{path} is compressed or damaged ({error}); unpack it, or give a plain .tar or a .zip"
+                f"{self.path} is compressed or damaged ({error}); unpack it, or give a plain .tar or a .zip"
             ) from error
-        members = [(name, member) for name, member in members if not any(map(hidden, name.split("/")))]
-        images = sorted((m for m in members if is_image(m[0])), key=lambda member: natural(member[0]))
-        self.names = [name for name, _ in images]
-        self._places = [(member.offset_data, member.size) for _, member in images]
-        self._lock = threading.Lock()
-        self.tables = {
-            name: self._read(member.offset_data, member.size) for name, member in members if name in TABLES
-        }
+        members = [member for member in members if not any(map(hidden, member[0].split("/")))]
+        return sorted(members, key=lambda member: natural(member[0]))
+
+    @functools.cached_property
+    def _images(self) -> list[tuple[str, int, int]]:
+        return [entry for entry in self._entries if is_image(entry[0])]
+
+    @functools.cached_property
+    def names(self) -> list[str]:
+        """See `Source`."""
+        return [name for name, _, _ in self._images]
+
+    @functools.cached_property
+    def tables(self) -> dict[str, bytes]:
+        """See `Source`."""
+        return _tables(self.path, {n: functools.partial(self._read, o, s) for n, o, s in self._entries})
 
     def read(self, index: int) -> bytes:
         """See `Source`."""
-        return self._read(*self._places[index])
+        _, offset, size = self._images[index]
+        return self._read(offset, size)
 
     def _read(self, offset: int, size: int) -> bytes:
-        if size > MAX_FILE:
-            raise BadImageError(f"too large ({size} bytes)")
+        _refuse_size(size)
         try:
             with open(self.path, "rb") as file:
                 file.seek(offset)
@@ -247,14 +282,27 @@ def natural(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part), name
 
 
-def digest_of(names: Sequence[str], facts: Sequence[object], tables: dict[str, bytes]) -> str:
-    """SHA-256 of a list of files."""
+def digest_of(files: Iterable[tuple[str, str]], tables: Mapping[str, bytes]) -> str:
+    """SHA-256 of (name, fact) of each file, and of the tables."""
     digest = hashlib.sha256()
-    for name, fact in zip(names, facts, strict=True):
+    for name, fact in files:
         digest.update(f"{name}\0{fact}\0".encode("utf-8", "surrogateescape"))
     for name, content in sorted(tables.items()):
         digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\0".encode())
     return digest.hexdigest()
+
+
+def _tables(path: str, reads: Mapping[str, Callable[[], bytes]]) -> dict[str, bytes]:
+    """The contents of the tables among an archive's files."""
+    try:
+        return {name: reads[name]() for name in TABLES if name in reads}
+    except BadImageError as error:
+        raise DataError(f"a table of labels in {path} can't be read ({error}); copy it again") from error
+
+
+def _refuse_size(size: int) -> None:
+    if size > MAX_FILE:
+        raise BadImageError(f"too large ({size} bytes)")
 
 
 def _content_digest(source: Source, index: int) -> str:

@@ -1,0 +1,180 @@
+"""From decoded rows to the cache: channels, splits, order, fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from ...errors import DataError
+from ...files import replacing
+from ..dataset import Array
+from .arrange import arranged
+from .decode import DECODER, How, as_channels
+from .index import Index, pixel_digest
+from .labels import Assigned, counted, printable
+from .listing import Source
+from .options import Options
+from .partial import Partial
+from .rows import Row
+
+COPIED = 512  # rows in memory at a time
+
+
+def finished(
+    folder: Path, source: Source, options: Options, assigned: Assigned, partial: Partial
+) -> Index | None:
+    """Write `pixels.npy` from the rows, and return what is in it; None if the rows are damaged.
+
+    Raises:
+        DataError: most files are bad, or a split would be empty.
+        RunError: the disk is full.
+    """
+    rows = partial.rows
+    bad = [(name, row.reason) for name, row in zip(source.names, rows, strict=True) if row.reason is not None]
+    refuse_bad(source.path, [*source.problems, *bad], len(rows), strict=options.strict)
+    good = [number for number, row in enumerate(rows) if row.reason is None]
+    groups = arranged(
+        [bytes.fromhex(rows[number].digest) for number in good],
+        [assigned.splits[number] for number in good] if assigned.splits else [],
+        validation=options.validation,
+        test=options.test,
+        seed=options.seed,
+        where=source.path,
+    )
+    order = [position for group in groups.values() for position in group]
+    files = [good[position] for position in order]
+    labels = tuple(assigned.labels[number] or 0 for number in files) if assigned.labels else ()
+    ends = np.cumsum([0, *(len(group) for group in groups.values())]).tolist()
+    splits = {name: (ends[k], ends[k + 1]) for k, name in enumerate(groups)}
+    kept = [rows[number] for number in files]
+    channels = _channels(options.channels, kept)
+    fingerprint = _write(folder / "pixels.npy", partial, order, kept, channels, splits, labels)
+    if fingerprint is None:
+        return None
+    pixels = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False)
+    return Index(
+        shape=pixels.shape,
+        splits=splits,
+        class_names=assigned.class_names,
+        labels=labels,
+        names=tuple(printable(source.names[number]) for number in files),
+        sizes=tuple(row.size for row in kept),
+        bad=(*source.problems, *bad),
+        notes=tuple(_notes(source, assigned, bad, len(rows), kept, partial.how)),
+        options={**options.of_pixels(), "size": partial.how.size, "channels": channels, "decoder": DECODER},
+        fingerprint=fingerprint,
+        digest=pixel_digest(pixels),
+    )
+
+
+def refuse_bad(path: str, bad: Sequence[tuple[str, str]], files: int, *, strict: bool) -> None:
+    """Stop where more than half of the files are bad, or any is and none may be.
+
+    Raises:
+        DataError: that is so.
+    """
+    if not bad or (2 * len(bad) <= files and not strict):
+        return
+    reasons = _reasons(bad)
+    if strict:
+        raise DataError(
+            f"{len(bad)} of {files:,} images in {path} can't be used: {reasons}; "
+            "remove them, or set strict=false to leave them out"
+        )
+    raise DataError(
+        f"{len(bad)} of {files:,} images in {path} can't be used, more than half: {reasons}; "
+        "check that these are the right files"
+    )
+
+
+def _reasons(bad: Sequence[tuple[str, str]]) -> str:
+    """Each reason with the files that it is true of, the commonest first."""
+    groups: dict[str, list[str]] = {}
+    for name, reason in bad:
+        groups.setdefault(reason, []).append(name)
+    common = sorted(groups.items(), key=lambda group: -len(group[1]))
+    said = [f"{reason}: {counted(names)}" for reason, names in common[:3]]
+    return "; ".join(said) + (f"; and {len(common) - 3} more reasons" if common[3:] else "")
+
+
+def _notes(
+    source: Source,
+    assigned: Assigned,
+    bad: Sequence[tuple[str, str]],
+    files: int,
+    kept: Sequence[Row],
+    how: How,
+) -> list[str]:
+    """What to tell the user."""
+    notes = list(assigned.warnings)
+    every = [*source.problems, *bad]
+    if every:
+        notes.append(f"{len(every)} of {files:,} files were left out: {_reasons(every)}")
+    small = sum(2 * row.size[0] < how.size[0] or 2 * row.size[1] < how.size[1] for row in kept)
+    if small:
+        height, width = how.size
+        notes.append(
+            f"{small:,} of {len(kept):,} images are less than half as high or wide as the {height} × {width} "
+            "pixels that they are enlarged to, which makes them blurred: choose a smaller size"
+        )
+    return notes
+
+
+def _channels(wanted: int | str, rows: Sequence[Row]) -> int:
+    """Of `auto`: 4 if any image shows through, else 1 if none has colours, else 3."""
+    if isinstance(wanted, int):
+        return wanted
+    return 4 if any(row.transparent for row in rows) else 1 if all(row.grey for row in rows) else 3
+
+
+def _write(
+    path: Path,
+    partial: Partial,
+    order: Sequence[int],
+    kept: Sequence[Row],
+    channels: int,
+    splits: dict[str, tuple[int, int]],
+    labels: tuple[int, ...],
+) -> str | None:
+    """The rows in their order as an .npy, and the data set's fingerprint; None if a row is damaged."""
+    stored = partial.pixels()
+    shape = (len(order), channels, *partial.how.size)
+    digest = hashlib.sha256()  # of what `Dataset.fingerprint` is
+    y = np.array(labels, np.int64)
+    # through an open file, not a memory map: there, a full disk would kill the process
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for first, end in splits.values():
+            digest.update(f"{(end - first, *shape[1:])}|u1".encode())
+            if not _copy(file, digest, stored, order[first:end], kept[first:end], channels):
+                return None
+            if labels:
+                part = y[first:end]
+                digest.update(f"{part.shape}{part.dtype.str}".encode())
+                digest.update(part.data)
+    return digest.hexdigest()[:16]
+
+
+def _copy(
+    file: BinaryIO,
+    digest: hashlib._Hash,
+    stored: Array,
+    order: Sequence[int],
+    kept: Sequence[Row],
+    channels: int,
+) -> bool:
+    """Append those rows, each compared with its digest: a power cut may have left other bytes."""
+    for start in range(0, len(order), COPIED):
+        rows = stored[list(order[start : start + COPIED])]
+        wanted = kept[start : start + COPIED]
+        if any(hashlib.sha256(x.data).hexdigest() != row.digest for x, row in zip(rows, wanted, strict=True)):
+            return False
+        content = np.ascontiguousarray(as_channels(rows, channels) if rows.shape[1] == 4 else rows)
+        file.write(content.data)
+        digest.update(content.data)
+    return True
