@@ -108,7 +108,7 @@ def restore_game(tensors: Mapping[str, Tensor], gan: GAN, ema: EMA, path: Path) 
         for name, network in _networks(gan, ema).items():
             network.load_state_dict(below(tensors, name))
         for name, optimizer in _optimizers(gan).items():
-            _restore_optimizer(optimizer, below(tensors, name))
+            restore_optimizer(optimizer, below(tensors, name))
         torch.set_rng_state(tensors["random/cpu"])
         for index in range(torch.cuda.device_count()):
             if f"random/cuda{index}" in tensors:
@@ -120,7 +120,7 @@ def restore_game(tensors: Mapping[str, Tensor], gan: GAN, ema: EMA, path: Path) 
         ) from None
 
 
-def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Put back the state whose names are "number of the weight/entry"; rates are set anew at every step."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
@@ -151,7 +151,8 @@ def weights(gan: GAN) -> Iterable[tuple[str, Tensor]]:
 
 
 def _networks(gan: GAN, ema: EMA) -> dict[str, nn.Module]:
-    return {"generator": gan.generator, "discriminator": gan.discriminator, "ema": ema.generator}
+    networks = {"generator": gan.generator, "discriminator": gan.discriminator, "ema": ema.generator}
+    return networks | ({"augment": gan.augment} if isinstance(gan.augment, nn.Module) else {})
 
 
 def _optimizers(gan: GAN) -> dict[str, Optimizer]:

@@ -88,6 +88,13 @@ class PlayerConfig(_Settings):
     optimizer: Component
 
 
+class StartConfig(_Settings):
+    """Trained players to start from."""
+
+    file: str  # a run, one of its checkpoints, or a generator file; read when the run begins, and never again
+    optimizers: bool = False  # take over their state, too, with its memory of the old data
+
+
 class Config(_Settings):
     """A complete run.  Durations are counted in training examples shown to the discriminator."""
 
@@ -123,6 +130,7 @@ class Config(_Settings):
     until: Literal["examples", "even"] = "examples"  # even: stop once more training is not expected to help
     augment: Component | None = None  # applied to all that D sees in training, real and generated alike
     mirror: bool = False  # every image counts as two: itself and its mirror image
+    start: StartConfig | None = None  # None: both players start untrained
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:

@@ -109,6 +109,19 @@ class Run:
         """Where the checkpoint after so many examples goes."""
         return self.checkpoints / f"{examples:010d}.safetensors"
 
+    def prune(self, newest: int, keep: int | None, per_iteration: int) -> None:
+        """Delete checkpoints but the newest and, of the others, the first after each multiple of `keep`.
+
+        Args:
+            newest: how many of them stay.
+            keep: training examples.
+            per_iteration: training examples.
+        """
+        for path in self.checkpoint_files()[:-newest]:
+            seen = int(path.stem)
+            if not (keep and seen // keep != (seen - per_iteration) // keep):
+                path.unlink(missing_ok=True)
+
     def _locked(self) -> filelock.BaseFileLock:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -157,6 +170,11 @@ class Run:
                 f"{path} is damaged ({error}); delete it, training does not depend on it"
             ) from None
         write_text(path, text + "\n")
+
+
+def has_checkpoint(directory: Path) -> bool:
+    """Whether a folder is a run that training can go on with."""
+    return any(path.stem.isdigit() for path in (directory / "checkpoints").glob("*.safetensors"))
 
 
 def environment(device: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from .ema import EMA
 from .errors import NonFiniteError, RunError
 from .evaluation import evaluate, find_metric
 from .files import write_text
+from .fine_tuning import Origin
 from .progress_picture import progress_picture
 from .recorder import Recorder
 from .referee.referee import Referee
@@ -65,6 +66,7 @@ class Saver:
         self._board: TensorBoard | None = None
         self._untold: list[dict[str, Any]] = []  # events recorded since the last report
         self._referee = Referee(config, gan, dataset) if config.referee else None
+        self._start: dict[str, Any] | None = None  # where the first weights came from
         self.resumed = False  # whether there was a checkpoint to go on from
         self.rate_factor = 1.0  # on both players' learning rates, halved by every rollback
 
@@ -91,8 +93,15 @@ class Saver:
         self.resumed = True
         self._best, self._measured = facts["best"], facts["measured"]
         self.rate_factor = float(facts.get("rate_factor", 1.0))
+        self._start = facts.get("start")
         self._gan.micro_batch = facts.get("micro_batch", self._config.micro_batch)
         return float(facts["seconds"])
+
+    def begin_from(self, origin: Origin) -> None:
+        """Record where the first weights come from, and save them: that file is not needed again."""
+        self._start = origin.facts
+        self.note("start", origin.text)
+        self.checkpoint(0, 0.0)
 
     def roll_back(self, reason: str, seconds: float, *, before: int) -> bool:
         """Go back to the newest checkpoint from before the trouble, with half the learning rates.
@@ -215,19 +224,12 @@ class Saver:
         return line
 
     def checkpoint(self, examples: int, seconds: float) -> None:
-        """The generator to use and the last checkpoint; then older ones are pruned.
-
-        In this order: a run killed in between goes on from the checkpoint before and writes both again.
-        """
+        """The generator to use, then the checkpoint: killed in between, a run goes on from the one before."""
         self._sampler(examples).save(self._run.generator_file)
         self._save_checkpoint(f"{examples:010d}", examples, seconds)
         self._saved = examples
-        keep = self._config.keep_every
         newest = KEPT_FOR_ROLLBACK if self._config.on_trouble == "rollback" else NEWEST_KEPT
-        for path in self._run.checkpoint_files()[:-newest]:
-            seen = int(path.stem)
-            if not (keep and seen // keep != (seen - self._per_iteration) // keep):
-                path.unlink(missing_ok=True)
+        self._run.prune(newest, self._config.keep_every, self._per_iteration)
 
     def advice(self) -> str:
         """What to do after training broke down."""
@@ -250,6 +252,7 @@ class Saver:
             "measured": self._measured,
             "rate_factor": self.rate_factor,
             "micro_batch": self._gan.micro_batch,
+            "start": self._start,
         }
         path = self._run.checkpoints / f"{name}.safetensors"
         tensors = game_tensors(self._gan, self._ema)
@@ -282,9 +285,12 @@ class Saver:
             raise NonFiniteError(f"{error}; {self.advice()}") from None
 
     def _sampler(self, examples: int) -> Sampler:
-        return sampler_of(
+        sampler = sampler_of(
             self._ema.generator, self._config, self._dataset, examples=examples, metrics=self._measured
         )
+        if self._start is not None:
+            sampler.facts["start"] = self._start
+        return sampler
 
     def _tensorboard(self) -> TensorBoard:
         if self._board is None:

@@ -24,15 +24,16 @@ from .build import build, build_gan
 from .components import build_half_life
 from .config import Config
 from .data.dataset import Dataset
-from .data.loader import Loader
+from .data.loader import Loader, loader_of
 from .data.sources import DATASETS
 from .ema import EMA
 from .errors import NonFiniteError
 from .evaluation import check_metric
+from .fine_tuning import start_from
 from .memory import Memory
 from .optimizers import Rules
 from .recorder import Recorder
-from .run import Run, resolve_device
+from .run import Run, has_checkpoint, resolve_device
 from .saving import Saver
 
 
@@ -99,20 +100,21 @@ def training(config: Config, directory: str | Path, *, dataset: Dataset | None =
         dataset = build("data set", DATASETS, config.data)
     torch.manual_seed(config.seed)
     gan, rules = build_gan(config, dataset, device)
-    loader = Loader(
-        dataset.train, config.batch_size, seed=config.seed, value_range=dataset.value_range, device=device
-    )
+    loader = loader_of(dataset.train, config, dataset.value_range, device)
     recorder = Recorder(
         gan, dataset, held_out=config.held_out, conditional=config.conditional, seed=config.seed
     )
     ema = EMA(gan.generator, build_half_life(config))
     for name in config.metrics:
         check_metric(name, dataset)
+    origin = None if has_checkpoint(Path(directory)) else start_from(gan, ema, config, dataset)
     with Run(Path(directory), config) as run:  # from here on things are written
         saver = Saver(config, run, dataset, gan, ema, loader, recorder)
         memory = Memory(gan, loader, config)
         session = Session(config, run, dataset, gan, rules, ema, loader, recorder, saver, memory)
         session.started = time.perf_counter() - saver.restore()
+        if origin is not None:
+            saver.begin_from(origin)
         if not saver.resumed and (said := memory.fit(partial(precision, config, device))):
             saver.note("memory", said)
         yield from _play(session)

@@ -14,7 +14,9 @@ from ..config import Config
 from ..data.dataset import Dataset
 from ..data.loader import Loader
 from ..data.sources import DATASETS
+from ..ema import EMA
 from ..evaluation import check_metric
+from ..fine_tuning import start_from
 from ..run import next_run_directory, resolve_device
 from .text import shape, signed
 
@@ -31,6 +33,7 @@ class Plan:
         resuming: which of the two it is.
         generator_parameters: how many numbers the generator learns.
         discriminator_parameters: likewise.
+        origin: where the first weights come from; "" for fresh ones.
     """
 
     config: Config
@@ -40,6 +43,7 @@ class Plan:
     resuming: bool
     generator_parameters: int
     discriminator_parameters: int
+    origin: str = ""
 
     def facts(self) -> list[str]:
         """Data, players and length, one line each."""
@@ -54,12 +58,13 @@ class Plan:
             told = "which both players see" if config.conditional else "not used"
             use = f", {dataset.classes} classes ({told})"
         networks = config.generator.network["name"], config.discriminator.network["name"]
-        return [
+        facts = [
             f"data: {dataset.name}, {counts} examples of {shape(dataset.sample_shape)}, {values}{use}",
             f"generator: {networks[0]}, {self.generator_parameters:,} parameters",
             f"discriminator: {networks[1]}, {self.discriminator_parameters:,} parameters",
             f"training: {config.examples:,} examples in batches of {config.batch_size}, on {self.device}",
         ]
+        return [*facts, self.origin] if self.origin else facts
 
     def introduction(self, run: Path, seen: int) -> list[str]:
         """What is trained, and where it goes."""
@@ -82,8 +87,12 @@ def plan(config: Config, directory: Path, *, resuming: bool) -> Plan:
     device = resolve_device(config.device)
     dataset: Dataset = build("data set", DATASETS, config.data)
     gan, _ = build_gan(config, dataset, torch.device("cpu"))
+    origin = None if resuming else start_from(gan, EMA(gan.generator, 0.0), config, dataset)
     Loader(dataset.train, config.batch_size, seed=config.seed, value_range=dataset.value_range)
     for name in config.metrics:
         check_metric(name, dataset)
-    counts = (sum(p.numel() for p in player.parameters()) for player in (gan.generator, gan.discriminator))
-    return Plan(config, dataset, device, directory, resuming, *counts)
+    said = origin.text if origin else ""
+    counts = tuple(
+        sum(p.numel() for p in player.parameters()) for player in (gan.generator, gan.discriminator)
+    )
+    return Plan(config, dataset, device, directory, resuming, counts[0], counts[1], said)

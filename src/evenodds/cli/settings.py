@@ -32,6 +32,7 @@ def prepare(
     shorthands: Mapping[str, Any],
     *,
     resume: bool,
+    origin: str | None = None,
 ) -> Plan:
     """Everything that `evenodds train` is asked for, checked and built; nothing is written.
 
@@ -42,17 +43,20 @@ def prepare(
         assignments: those of --set.
         shorthands: setting -> value of --examples and its like; None where one was left out.
         resume: whether `directory` is to be resumed.
+        origin: as given by --from.
 
     Raises:
         ConfigError, DataError, RunError: it can't be trained.
     """
+    if resume and origin is not None:
+        raise ConfigError("--from begins a new run and --resume goes on with one; leave one of them out")
     run = run_to_resume(directory) if resume else None
     if run is None:
         refuse_run_as_base(directory)
-    base = base_config(recipe, run)
     with status("loading PyTorch and the data"):
         with uninterrupted():
             from .plan import plan
+        base = base_config(recipe, run) if origin is None else base_from(origin, recipe)
         config = settled(base, data=data, assignments=assignments, shorthands=shorthands)
         if run is not None:
             refuse_shorter(run, config)
@@ -70,6 +74,26 @@ def base_config(recipe: str | None, run: Path | None) -> Config:
     if recipe is not None and recipe.endswith((".yaml", ".yml")):
         return load_config(Path(recipe))
     return packaged(recipe or DEFAULT_RECIPE)
+
+
+def base_from(origin: str, recipe: str | None) -> Config:
+    """A recipe that starts from trained players; without one, the settings that these were trained under.
+
+    Raises:
+        ConfigError, RunError: no such recipe, or nothing to start from.
+    """
+    from ..fine_tuning import read_source
+
+    source = read_source(origin)
+    base = base_config(recipe, None) if recipe is not None or source.config is None else source.config
+    values = base.model_dump(mode="json")
+    if recipe is None and source.config is None:
+        facts = source.facts
+        values = packaged(facts["recipe"]).model_dump(mode="json")
+        values |= {"prior": facts["prior"], "conditional": facts["conditional"]}
+        values["generator"]["network"] = facts["generator"]
+    values["start"] = {"file": str(Path(origin).resolve())}
+    return config_from(values, origin)
 
 
 def settled(

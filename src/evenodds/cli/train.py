@@ -38,6 +38,7 @@ def train(
     until: Literal["examples", "even"] | None = None,
     dry_run: Flag = False,
     resume: Flag = False,
+    origin: Annotated[str | None, Parameter(name="--from")] = None,
 ) -> int:
     """Train a generator against a discriminator; Ctrl-C saves a checkpoint and says how to go on from it.
 
@@ -53,6 +54,7 @@ def train(
         on_trouble: rollback returns to a checkpoint from before it, with half the learning rates.
         until: even stops once the referee finds that more training is not expected to help.
         dry_run: print the complete configuration and stop; nothing is trained or written.
+        origin: a run or generator file whose trained players are where the new run starts, for other data.
         resume: go on with an interrupted run, or train a finished one longer with --examples.
     """
     from .settings import prepare
@@ -60,7 +62,7 @@ def train(
     shorthands: dict[str, Any] = {"examples": examples, "seed": seed, "device": device, "threads": threads}
     shorthands |= {"on_trouble": on_trouble, "until": until}
     with Interruption() as stop:
-        ready = prepare(recipe, directory, data, assignments, shorthands, resume=resume)
+        ready = prepare(recipe, directory, data, assignments, shorthands, resume=resume, origin=origin)
         return _printed(ready) if dry_run else _train(ready, stop)
 
 
