@@ -30,7 +30,7 @@ def refused(*assignments: str) -> str:
         ("generator.netwrk=mlp", "'network'"),
         ("discriminator.optimiser=adam", "'optimizer'"),
         ("penalty.r1={}", "'penalties'"),
-        ("name=gan", "choose one of: batch_size, "),
+        ("name=gan", "choose one of: augment, batch_size, "),
         ("generator.name=mlp", "choose one of: network, optimizer"),
     ],
 )
@@ -81,6 +81,11 @@ def test_durations(name):
         ("referee", ("maybe", "2", "null"), ("true", "false")),
         ("on_trouble", ("panic", "null", "true"), ("warn", "stop", "rollback")),
         ("until", ("odd", "null", "true"), ("examples", "even")),
+        (
+            "start",
+            ("5", "run", "{}", "{file: 5}", "{fil: x}"),
+            ("null", "{file: x}", "{file: x, optimizers: true}"),
+        ),
         ("recipe", ("1", "null", "2001-01-01"), ("mine", "'1'", "ü")),
         ("metrics", ("parzen", "5", "[5]"), ("[]",)),
         ("data", ("5", "[digits]", "{nme: x}", "{name: 5}", "{name: x, 5: 1}"), ("digits", "{name: digits}")),
@@ -97,7 +102,7 @@ def test_ranges(name, wrong, right):
 
 def test_every_setting_was_tried():
     tried = {*COUNTS, *EVERY, "seed", "ema_half_life", "precision", "conditional", "simultaneous", "device"}
-    tried |= {"referee", "on_trouble", "until"}
+    tried |= {"referee", "on_trouble", "until", "start"}
     tried |= {"recipe", "metrics", "data", "penalties", "generator"}
     alike = {"discriminator", "prior", "loss"}
     assert tried | alike == set(Config.model_fields)
