@@ -7,22 +7,23 @@ import inspect
 import torch
 from torch import Tensor
 
+from .adaptation import build_augment
 from .algorithm import GAN
+from .compatibility import check_compatible
 from .components import build as build
 from .components import (
     build_discriminator,
     build_generator,
     build_loss,
     build_optimizer,
-    build_penalty,
+    build_penalties,
     build_prior,
-    build_schedules,
 )
 from .config import Config
 from .data.dataset import Dataset
 from .errors import ConfigError
 from .networks import GENERATORS
-from .optimizers import Rules, checked
+from .optimizers import Rules
 
 
 def build_gan(config: Config, dataset: Dataset, device: torch.device) -> tuple[GAN, Rules]:
@@ -43,14 +44,14 @@ def build_gan(config: Config, dataset: Dataset, device: torch.device) -> tuple[G
         data_mean=_marginals(config, dataset),
     ).to(device)
     discriminator = build_discriminator(config, dataset.sample_shape, classes).to(device)
-    penalties = {name: build_schedules(options) for name, options in config.penalties.items()}
-    weights = {
-        name: options["weight"] for name, options in penalties.items() if callable(options.get("weight"))
-    }
-    for name, weight in weights.items():
-        penalties[name] = {**penalties[name], "weight": checked(f"the weight of {name!r}", weight, 0)}
+    check_compatible(config, dataset, (generator, discriminator))
+    penalties, weights = build_penalties(config)
+    augment, follow = build_augment(config, dataset)
     rules = Rules(
-        build_optimizer(config.discriminator.optimizer), build_optimizer(config.generator.optimizer), weights
+        discriminator=build_optimizer(config.discriminator.optimizer),
+        generator=build_optimizer(config.generator.optimizer),
+        penalty_weights=weights,
+        augment=follow,
     )
     gan = GAN(
         generator=generator,
@@ -59,7 +60,8 @@ def build_gan(config: Config, dataset: Dataset, device: torch.device) -> tuple[G
         discriminator_optimizer=rules.discriminator.optimizer(discriminator.parameters()),
         prior=prior,
         loss=build_loss(config.loss),
-        penalties={name: build_penalty(name, options) for name, options in penalties.items()},
+        penalties=penalties,
+        augment=augment,
         critic_steps=config.critic_steps,
         simultaneous=config.simultaneous,
         micro_batch=config.micro_batch,

@@ -20,7 +20,7 @@ from .networks import DISCRIMINATORS, GENERATORS
 from .networks.layers import Packed
 from .optimizers import OPTIMIZERS, OptimizerRule, Rate, checked
 from .penalties import PENALTIES, Penalty
-from .schedules import SCHEDULES
+from .schedules import SCHEDULES, Schedule
 
 
 def build(kind: str, table: Mapping[str, Callable[..., Any]], spec: Component, **offered: Any) -> Any:
@@ -47,7 +47,8 @@ def build(kind: str, table: Mapping[str, Callable[..., Any]], spec: Component, *
             raise ConfigError(f"{kind} {name!r} has no option {option!r}{suggest(option, known)}")
     for key, parameter in parameters.items():
         if parameter.default is inspect.Parameter.empty and key not in options and key not in given:
-            raise ConfigError(f"{kind} {name!r} needs the option {key!r}; add it")
+            remedy = "give it with --data" if (kind, key) == ("data set", "path") else "add it"
+            raise ConfigError(f"{kind} {name!r} needs the option {key!r}; {remedy}")
     _check_types(kind, name, table[name], options)
     try:
         return table[name](**options, **given)
@@ -179,6 +180,21 @@ def build_half_life(config: Config) -> Rate:
     for examples in (0, config.examples):
         checked("ema_half_life", half_life, examples)
     return half_life
+
+
+def build_penalties(config: Config) -> tuple[dict[str, Penalty], dict[str, Schedule]]:
+    """The penalties as they begin, and the weights that change while training.
+
+    Raises:
+        ConfigError: an unknown name or option, or a refused value.
+    """
+    penalties = {name: build_schedules(options) for name, options in config.penalties.items()}
+    weights = {
+        name: options["weight"] for name, options in penalties.items() if callable(options.get("weight"))
+    }
+    for name, weight in weights.items():
+        penalties[name] = {**penalties[name], "weight": checked(f"the weight of {name!r}", weight, 0)}
+    return {name: build_penalty(name, options) for name, options in penalties.items()}, weights
 
 
 def build_penalty(name: str, options: Mapping[str, Any]) -> Penalty:

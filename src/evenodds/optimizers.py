@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -149,12 +149,13 @@ class Rules(NamedTuple):
     discriminator: OptimizerRule
     generator: OptimizerRule
     penalty_weights: Mapping[str, Schedule]  # of the penalties whose weight is a schedule
+    augment: Callable[[GAN, int, int], None] | None = None  # sets its probability, by `apply`'s counts
 
     def apply(self, gan: GAN, examples: int, previous: int, *, factor: float = 1.0) -> None:
         """Set it for the iteration after `examples`; the iteration before came after `previous`.
 
         Args:
-            gan: its optimizers and penalties are set.
+            gan: its optimizers, penalties and augmentation are set.
             examples: training examples seen before the iteration.
             previous: the same of the iteration before it.
             factor: that both players' learning rates are multiplied by.
@@ -165,6 +166,8 @@ class Rules(NamedTuple):
             for optimizer in (gan.discriminator_optimizer, gan.generator_optimizer):
                 for group in optimizer.param_groups:
                     group["lr"] *= factor
+        if self.augment:
+            self.augment(gan, examples, previous)
         if self.penalty_weights:
             changed = {}
             for name, schedule in self.penalty_weights.items():

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .adaptation import strength
 from .algorithm import GAN, Stats
 from .checkpoint import first_non_finite, weights
 from .data.dataset import Dataset
@@ -76,6 +77,7 @@ class Recorder:
         line["value/train"] = value(real, fake)
         if held_out:
             line |= self._held_out(examples)
+        line |= strength(self._gan.augment)
         (iteration, then), now = self._since, time.perf_counter()
         line["rate"] = (self._gan.iteration - iteration) * examples_per_iteration / (now - then)
         self._since = self._gan.iteration, now

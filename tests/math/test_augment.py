@@ -385,54 +385,47 @@ def logits(mean, count=64):
 def test_p_goes_from_0_to_1_within_the_ramp_and_stays_there():
     ada = ADA(**RGB, every=1_000, ramp=20_000)
     for step in range(1, 26):
-        ada.follow_held_out(logits(2.0), logits(0.5), logits(0.0), examples=1_000)  # r_v = 0.75
+        ada.follow(logits(2.0), logits(0.5), logits(0.0), examples=1_000)  # r_v = 0.75
         assert ada.probability == pytest.approx(min(step / 20, 1.0))
     assert ada.overfitting.item() == pytest.approx(0.75)
     for step in range(1, 30):
-        ada.follow_held_out(logits(2.0), logits(1.0), logits(0.0), examples=1_000)  # r_v = 0.5
+        ada.follow(logits(2.0), logits(1.0), logits(0.0), examples=1_000)  # r_v = 0.5
         assert ada.probability == pytest.approx(max(1 - step / 20, 0.0), abs=1e-12)
 
 
 def test_a_discriminator_that_knows_nothing_does_not_overfit():
     ada = ADA(**RGB, probability=0.5, every=1_000, ramp=10_000)
-    ada.follow_held_out(logits(0.0), logits(-3.0), logits(1.0), examples=1_000)
+    ada.follow(logits(0.0), logits(-3.0), logits(1.0), examples=1_000)
     assert ada.overfitting == 0
     assert ada.probability == pytest.approx(0.4)
-    ada.follow_held_out(logits(math.nan), logits(0.0), logits(0.0), examples=1_000)
+    ada.follow(logits(math.nan), logits(0.0), logits(0.0), examples=1_000)
     assert ada.probability == pytest.approx(0.3)
 
 
-def test_the_sign_of_all_logits_since_the_last_time():
+def test_the_sign_of_training_logits():
+    """Nine of ten above 0: r_t = 0.8."""
     ada = ADA(**RGB, signal="sign", every=1_000, ramp=10_000)
-    ada.note_signs(torch.tensor([1.0, 2.0, 3.0, -1.0]))
-    ada.note_signs(torch.ones(6))
-    ada.follow_signs(1_000)
+    train = torch.tensor([0.1] * 9 + [-50.0])
+    ada.follow(train, logits(-9.0), logits(9.0), examples=1_000)
     assert ada.overfitting.item() == pytest.approx(0.8)
     assert ada.probability == pytest.approx(0.1)
-    ada.note_signs(torch.tensor([1.0, -1.0]))
-    ada.follow_signs(500)
-    assert ada.probability == pytest.approx(0.05)
-    ada.follow_signs(500)  # nothing was noted
+    ada.follow(torch.tensor([1.0, -1.0]), logits(-9.0), logits(9.0), examples=500)
     assert ada.probability == pytest.approx(0.05)
 
 
 def test_without_a_target_p_stays():
     ada = ADA(**RGB, probability=0.2, target=None)
-    ada.follow_held_out(logits(2.0), logits(0.5), logits(0.0), examples=1_000)
+    ada.follow(logits(2.0), logits(0.5), logits(0.0), examples=1_000)
     assert ada.probability == pytest.approx(0.2)
 
 
 def test_the_state_is_in_the_state_dict():
-    ada = ADA(**RGB, signal="sign", every=1_000, ramp=10_000)
-    ada.note_signs(torch.ones(6))
-    ada.follow_signs(1_000)
-    ada.note_signs(-torch.ones(6))
-    other = ADA(**RGB, signal="sign", every=1_000, ramp=10_000)
+    ada = ADA(**RGB, every=1_000, ramp=10_000)
+    ada.follow(logits(2.0), logits(0.5), logits(0.0), examples=1_000)
+    other = ADA(**RGB, every=1_000, ramp=10_000)
     other.load_state_dict(ada.state_dict())
-    assert other.probability == ada.probability > 0
-    for one in (ada, other):
-        one.follow_signs(1_000)
-    assert other.probability == ada.probability == pytest.approx(0.0, abs=1e-12)
+    assert other.probability == ada.probability == pytest.approx(0.1)
+    assert other.overfitting == ada.overfitting
 
 
 @pytest.mark.parametrize(

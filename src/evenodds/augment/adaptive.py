@@ -47,8 +47,6 @@ class ADA(nn.Module):
         ValueError: no images of a known range, an unknown transformation, or a number out of range.
     """
 
-    sign_sum: Tensor
-    sign_count: Tensor
     overfitting: Tensor
 
     def __init__(
@@ -73,8 +71,7 @@ class ADA(nn.Module):
         frame = frame_of(sample_shape, value_range, premultiplied)
         self.pipeline = Pipeline(multipliers(transformations), frame, probability)
         self.target, self.signal, self.every, self.ramp = target, signal, every, ramp
-        for name in ("sign_sum", "sign_count", "overfitting"):
-            self.register_buffer(name, torch.zeros(()))
+        self.register_buffer("overfitting", torch.zeros(()))
 
     @property
     def probability(self) -> float:
@@ -90,21 +87,8 @@ class ADA(nn.Module):
         result: Tensor = self.pipeline(x)
         return result
 
-    def note_signs(self, real: Tensor) -> None:
-        """Add the signs of D's logits on training examples, (N,), to what r_t is the mean of."""
-        # kept where the logits are: nothing waits for the device until p is moved
-        self.sign_sum = self.sign_sum.to(real.device) + real.detach().float().sign().sum()
-        self.sign_count += len(real)
-
-    def follow_signs(self, examples: int) -> None:
-        """Move p by r_t of all logits noted since the last time; `examples` have passed since then."""
-        if self.sign_count > 0:
-            self._follow(self.sign_sum.cpu() / self.sign_count, examples)
-        self.sign_sum.zero_()
-        self.sign_count.zero_()
-
-    def follow_held_out(self, train: Tensor, held_out: Tensor, fake: Tensor, *, examples: int) -> None:
-        """Move p by r_v of these logits; `examples` have passed since the last time.
+    def follow(self, train: Tensor, held_out: Tensor, fake: Tensor, *, examples: int) -> None:
+        """Move p by r of these logits; `examples` have passed since the last time.
 
         Args:
             train: (N,) of training examples, augmented as all are.
@@ -112,6 +96,9 @@ class ADA(nn.Module):
             fake: (K,) of generated ones.
             examples: training examples.
         """
+        if self.signal == "sign":
+            self._follow(train.double().sign().mean().cpu(), examples)
+            return
         train, held_out, fake = (logits.double().mean().cpu() for logits in (train, held_out, fake))
         apart = train - fake
         self._follow((train - held_out) / apart if apart > 0 else torch.zeros(()), examples)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..algorithm import Batch
+from ..config import Config
 from ..errors import ConfigError, DataError, RunError
 from .dataset import Array, Split, pair
 
@@ -120,6 +121,30 @@ class Loader(Iterator[Batch]):
             return self._turned
         coin = torch.rand(len(self._x), generator=_generator(self._seed, number // 2, 1)) < 0.5
         return coin if number % 2 == 0 else ~coin
+
+
+def loader_of(
+    split: Split, config: Config, value_range: tuple[float, float] | None, device: str | torch.device = "cpu"
+) -> Loader:
+    """The batches of a run.
+
+    Args:
+        split: what they are drawn from.
+        config: of the run.
+        value_range: of its data.
+        device: where the batches are made.
+
+    Raises:
+        DataError, ConfigError: see `Loader`.
+    """
+    return Loader(
+        split,
+        config.batch_size,
+        seed=config.seed,
+        value_range=value_range,
+        device=device,
+        mirror=config.mirror,
+    )
 
 
 def _generator(*numbers: int) -> torch.Generator:
