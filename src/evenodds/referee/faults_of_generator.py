@@ -194,7 +194,7 @@ def batch_norm(lines: Lines, game: Game) -> Verdict | None:
     if not often(lines, lambda line: at(line, "signal/batch_norm") >= bar * at(line, "signal/energy_floor")):
         return None
     text = f"G's samples in training differ from those outside by {at(lines[-1], 'signal/batch_norm'):.2g}"
-    advice = "Raise batch_size, or set batch_norm=false in generator.network."
+    advice = "Raise batch_size, or do without: batch_norm=false in an mlp, norm=pixel in a dcgan."
     return Verdict("batch_norm", text + ": batch norm's running averages don't fit.", advice, False)
 
 
