@@ -335,7 +335,7 @@ def test_labels_from_csv(tmp_path):
     with pytest.raises(DataError, match="can't be read"):
         opened(folder, labels=str(tmp_path / "none.csv"))
     for wrong in (b"", b"one column\n", b"\xff\xfe\x00"):
-        with pytest.raises(DataError, match="column|CSV"):
+        with pytest.raises(DataError, match=r"column|CSV"):
             csv_labels(wrong, "x.csv")
 
 

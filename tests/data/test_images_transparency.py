@@ -1,4 +1,4 @@
-"""Transparent images: multiplied by alpha while training, straight in files, over a checkerboard in pictures."""
+"""Transparent images: multiplied by alpha in training, straight in files, over a checkerboard in pictures."""
 
 import io
 
