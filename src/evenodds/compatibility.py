@@ -23,7 +23,6 @@ from .networks.styled import Styled
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 GRADIENT_PENALTIES = ("r1", "r2", "wgan_gp")
-WITHOUT_A_ZERO = ("wasserstein", "relativistic")  # losses to which a constant added to every logit is nothing
 OUTPUT_RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 SLACK = 1e-3  # of the range, for data that were scaled in float32
 
@@ -102,12 +101,6 @@ def _augmented_between(game: Game) -> str:
     return f"augment {name!r} and penalty 'wgan_gp'" if name and "wgan_gp" in game.config.penalties else ""
 
 
-def _signs_without_a_zero(game: Game) -> str:
-    name, loss = game.augmentation.get("name"), game.config.loss["name"]
-    found = game.augmentation.get("signal") == "sign" and loss in WITHOUT_A_ZERO
-    return f"augment {name!r} with signal 'sign' and loss {loss!r}" if found else ""
-
-
 def _r2_at_once_in_bfloat16(game: Game) -> str:
     config = game.config
     found = "r2" in config.penalties and config.simultaneous and config.precision == "bfloat16"
@@ -167,11 +160,6 @@ RULES = (
         _augmented_between,
         "the penalty would be on examples without augmentation, which the discriminator never sees",
         "use r1 instead, or set augment=null",
-    ),
-    Rule(
-        _signs_without_a_zero,
-        "this loss fixes logits only up to a constant, so that their signs mean nothing",
-        "set augment.signal=held_out",
     ),
     Rule(
         _r2_at_once_in_bfloat16,

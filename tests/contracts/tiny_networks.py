@@ -11,6 +11,6 @@ TINY: dict[str, dict[str, Any]] = {
     "discriminator sngan": {"widths": [8]},
     "generator stylegan2": {"style_dim": 16, "mapping_layers": 2, "channel_base": 128, "channel_max": 8},
     "discriminator stylegan2": {"channel_base": 128, "channel_max": 8},
-    "generator r3gan": {"width": 8},
-    "discriminator r3gan": {"width": 8},
+    "generator r3gan": {"width": 8, "widths": None},
+    "discriminator r3gan": {"width": 8, "widths": None},
 }

@@ -73,15 +73,20 @@ def test_the_exact_count():
     ],
 )
 def test_the_width_halves_with_each_doubling_above_32_pixels(shape, width, expected):
-    assert stage_widths(pyramid(*shape), width, None) == expected
+    assert stage_widths(pyramid(*shape), width, 32, None) == expected
+
+
+def test_the_widest_map_is_an_option():
+    assert stage_widths(pyramid(64, 64), 128, 4, None) == (128, 64, 32, 16, 8)
+    assert stage_widths(pyramid(64, 64), 128, 64, None) == (128,) * 5
 
 
 def test_widths_stage_by_stage():
-    assert stage_widths(pyramid(16, 16), 768, [24, 16, 8]) == (24, 16, 8)
+    assert stage_widths(pyramid(16, 16), 768, 32, [24, 16, 8]) == (24, 16, 8)
     with pytest.raises(ValueError, match=r"must be 3 numbers above 0, for maps of 4 × 4, 8 × 8, 16 × 16"):
-        stage_widths(pyramid(16, 16), 768, [24, 16])
+        stage_widths(pyramid(16, 16), 768, 32, [24, 16])
     with pytest.raises(ValueError, match="above 0"):
-        stage_widths(pyramid(16, 16), 768, [24, 16, 0])
+        stage_widths(pyramid(16, 16), 768, 32, [24, 16, 0])
     with pytest.raises(ValueError, match="multiples of 8, not 12, for group_size=16"):
         R3GANDiscriminator(sample_shape=(1, 8, 8), width=12)
 

@@ -27,7 +27,6 @@ Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 SLOPE = 0.2  # of the leaky ReLU below 0
 GAIN = math.sqrt(2 / (1 + SLOPE**2))  # keeps E x² from before the leaky ReLU, He et al. (2015), Eq. 14
-WIDEST_MAP = 32  # pixels across with the full width; it halves with each doubling above
 
 
 class R3GANGenerator(nn.Module):
@@ -37,7 +36,8 @@ class R3GANGenerator(nn.Module):
         latent_dim: length L of z, the paper's 64.
         sample_shape: (C, H, W) of one image, of any size.
         classes: number of labels K, 0 for none; a label's embedding is appended to z.
-        width: channels of maps up to 32 pixels; half as many at each doubling above.
+        width: channels of maps up to `widest_map` pixels; half as many at each doubling above, at least 8.
+        widest_map: pixels across.
         widths: instead, the channels of each stage, from the smallest map to the image.
         blocks: residual blocks per stage.
         expansion: channels inside a block over those outside.
@@ -52,6 +52,7 @@ class R3GANGenerator(nn.Module):
         sample_shape: tuple[int, ...],
         classes: int = 0,
         width: int = 768,
+        widest_map: int = 32,
         widths: Sequence[int] | None = None,
         blocks: int = 2,
         expansion: int = 2,
@@ -62,7 +63,7 @@ class R3GANGenerator(nn.Module):
         channels, height, breadth = image_shape(sample_shape, "r3gan")
         self.latent_dim, self.sample_shape, self.classes = latent_dim, sample_shape, classes
         self.sizes = pyramid(height, breadth)
-        stages = stage_widths(self.sizes, width, widths)
+        stages = stage_widths(self.sizes, width, widest_map, widths)
         total = blocks * len(stages)
         self.embed = linear(classes, class_dim) if classes else None
         self.modulate = linear(latent_dim + (class_dim if classes else 0), stages[0])
@@ -94,7 +95,8 @@ class R3GANDiscriminator(nn.Module):
     Args:
         sample_shape: (C, H, W) of one image, of any size.
         classes: number of labels K, 0 for none.
-        width: channels of maps up to 32 pixels; half as many at each doubling above.
+        width: channels of maps up to `widest_map` pixels; half as many at each doubling above, at least 8.
+        widest_map: pixels across.
         widths: instead, the channels of each stage, from the smallest map to the image.
         blocks: residual blocks per stage.
         expansion: channels inside a block over those outside.
@@ -107,6 +109,7 @@ class R3GANDiscriminator(nn.Module):
         sample_shape: tuple[int, ...],
         classes: int = 0,
         width: int = 768,
+        widest_map: int = 32,
         widths: Sequence[int] | None = None,
         blocks: int = 2,
         expansion: int = 2,
@@ -116,7 +119,7 @@ class R3GANDiscriminator(nn.Module):
         channels, height, breadth = image_shape(sample_shape, "r3gan")
         self.classes = classes
         sizes = pyramid(height, breadth)
-        stages = stage_widths(sizes, width, widths)[::-1]
+        stages = stage_widths(sizes, width, widest_map, widths)[::-1]
         total, features = blocks * len(stages), stages[-1]
         self.from_image = conv1x1(channels, stages[0])
         self.stages = nn.ModuleList(stage(c, blocks, total, expansion, group_size) for c in stages)
@@ -208,20 +211,21 @@ class Downsample(Resampling):
 
 
 def stage_widths(
-    sizes: Sequence[tuple[int, int]], width: int, widths: Sequence[int] | None
+    sizes: Sequence[tuple[int, int]], width: int, widest_map: int, widths: Sequence[int] | None
 ) -> tuple[int, ...]:
     """Channels of each stage, from the smallest map to the image.
 
     Args:
         sizes: (height, width) of the maps, the smallest first.
-        width: of maps up to 32 pixels; half of it at each doubling above, and at least 8.
+        width: of maps up to `widest_map` pixels across; half of it at each doubling above, and at least 8.
+        widest_map: pixels, of the side of a square map of that area.
         widths: what to return instead.
 
     Raises:
         ValueError: `widths` has another number of stages than `sizes`, or a width is below 1.
     """
     if widths is None:
-        doublings = (round(math.log2(math.sqrt(h * w) / WIDEST_MAP)) for h, w in sizes)
+        doublings = (round(math.log2(math.sqrt(h * w) / max(widest_map, 1))) for h, w in sizes)
         widths = [max(width >> max(0, above), min(width, 8)) for above in doublings]
     if len(widths) != len(sizes) or min(widths) < 1:
         maps = ", ".join(f"{height} × {breadth}" for height, breadth in sizes)
