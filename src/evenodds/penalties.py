@@ -209,6 +209,7 @@ class PathLength:
         with exact(z.device):
             style = generator.style(z[:n], None if y is None else y[:n])
             w = style.unsqueeze(1).expand(-1, generator.style_layers, -1)  # (N', layers, F)
+            w = w if w.requires_grad else w.requires_grad_()  # where what makes styles is frozen
             lengths = path_lengths(generator.synthesize(w), w)
         with torch.no_grad():
             mean = generator.path_length_mean.lerp_(lengths.mean(), self.decay)

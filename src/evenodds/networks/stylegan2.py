@@ -95,7 +95,8 @@ class StyleGAN2Generator(nn.Module):
     def synthesize(self, w: Tensor) -> Tensor:
         """(N, F), or (N, style_layers, F) -> (N, C, H, W)."""
         styles = [w] * self.style_layers if w.ndim == 2 else list(w.unbind(1))
-        feature = self.layers[0](self.start.expand(len(w), -1, -1, -1), styles[0])
+        # not len(w), which would be taken for a constant by what exports the network
+        feature = self.layers[0](self.start.expand(w.shape[0], -1, -1, -1), styles[0])
         image: Tensor = self.images[0](feature, styles[1])
         for stage, (height, width) in enumerate(self.sizes[1:], start=1):
             feature = self.layers[2 * stage - 1](feature, styles[2 * stage - 1])
