@@ -180,11 +180,10 @@ def test_source_for(tmp_path, monkeypatch):
     assert source_for("folder") == {"name": "idx", "path": "folder"}
     Path("digits").mkdir()
     assert source_for("digits") == {"name": "digits"}
-    with pytest.raises(DataError, match="digits holds none of"):
-        source_for("./digits")
+    assert source_for("./digits") == {"name": "images", "path": "./digits"}
     with pytest.raises(DataError, match="did you mean 'fashion_mnist'"):
         source_for("fashion-mnist")
-    with pytest.raises(DataError, match=r"file 'zzzz'; choose one of: checkerboard, digits, fashion_mnist"):
+    with pytest.raises(DataError, match=r"file 'zzzz'; choose one of: checkerboard, cifar10, digits"):
         source_for("zzzz")
     with pytest.raises(DataError, match=r"did you mean|choose one of"):
         source_for("array")

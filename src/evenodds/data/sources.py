@@ -12,6 +12,7 @@ from .arrays import array_problems, as_examples, check_layout, load_arrays, name
 from .dataset import Array, Dataset, Split, pair, shuffled_splits
 from .digits import load_digits
 from .drawn import checkerboard, gaussian, gaussian_mixture, grid, points, ring, spiral, swiss_roll, two_moons
+from .formats import cifar_binary, format_of, parquet, webdataset
 from .idx import FOLDER_FILES, find_file, load_idx_folder, load_idx_images, load_idx_labels
 from .images.constructors import cifar10, emoji, images
 from .named import load_named
@@ -136,8 +137,11 @@ DATASETS: Mapping[str, Callable[..., Dataset]] = {
     "array": array,
     "idx": idx,
     "images": images,
+    "cifar_binary": cifar_binary,
+    "webdataset": webdataset,
+    "parquet": parquet,
 }
-NEEDS_PATH = ("array", "idx", "images")
+NEEDS_PATH = ("array", "idx", "images", "cifar_binary", "webdataset", "parquet")
 
 
 def source_for(argument: str) -> dict[str, str]:
@@ -152,6 +156,8 @@ def source_for(argument: str) -> dict[str, str]:
     if argument in names:
         return {"name": argument}
     path = Path(argument)
+    if known := format_of(path):
+        return {"name": known, "path": argument}
     if not path.exists():
         raise DataError(f"there is no data set or file {argument!r}{suggest(argument, names)}")
     if path.is_dir():
@@ -164,8 +170,8 @@ def source_for(argument: str) -> dict[str, str]:
     if path.suffix in (".idx", ".gz") or path.name.endswith("-ubyte"):
         return {"name": "idx", "path": argument}
     raise DataError(
-        f"{argument} is of no known kind; give a folder, .zip or .tar of images, .npy, .npz, .idx, -ubyte, "
-        ".gz, or a folder of IDX files"
+        f"{argument} is of no known kind; give a folder, .zip or .tar of images, .npy, .npz, .parquet, "
+        ".idx, -ubyte, .gz, CIFAR's binary version, or a folder of IDX files"
     )
 
 

@@ -40,7 +40,7 @@ def shrunk(x: Array, size: int) -> Floats:
 
 def grey(x: Array) -> Array:
     """The mean over the channels: (N, C, H, W) to (N, 1, H, W)."""
-    return np.asarray(x.mean(1, keepdims=True))
+    return np.asarray(x.mean(1, keepdims=True, dtype=np.float32))
 
 
 def _means(x: Floats, axis: int, size: int) -> Floats:
@@ -48,6 +48,10 @@ def _means(x: Floats, axis: int, size: int) -> Floats:
     length = x.shape[axis]
     if length <= size:
         return x
+    if length % size == 0:  # the common case, several times faster
+        factor = length // size
+        at = [(slice(None),) * axis + (slice(start, None, factor),) for start in range(factor)]
+        return np.asarray(sum(x[each] for each in at) / factor, np.float32)
     edges = np.linspace(0, length, size + 1).round().astype(int)
     widths = np.diff(edges).reshape([-1 if at == axis else 1 for at in range(x.ndim)])
     return np.asarray(np.add.reduceat(x, edges[:-1], axis) / widths, np.float32)
