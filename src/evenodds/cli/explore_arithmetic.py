@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cyclopts import Parameter
 
 from ..errors import ConfigError
 from .display import status
 from .explore_common import PICTURE, Common, SpaceName, check_out, opened, save_table
 from .seeds import parse_seeds
-from .signals import uninterrupted
 from .text import columns, signed
 
 if TYPE_CHECKING:
     from ..explore.choosing import Changed, Classify
     from ..explore.space import Space
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Measuring:
+    """How exemplars are found without picking them."""
+
+    attribute: str | None = None
+    "thickness, slant, width, height, ink, brightness, contrast, red, green, blue or saturation."
+    repeats: int = 20
+    "with --attribute: how many sums, each of other exemplars, the numbers are measured on."
+    pool: int = 2_000
+    "with --attribute: samples that exemplars are chosen from."
+    spread: float = 0.25
+    "of the noise added to each coordinate for the eight samples around the sum."
+    seed: int = 0
+    "of the noise, and of the choice."
+
+
+DEFAULT = Measuring()
 
 
 def arithmetic(
@@ -26,14 +48,10 @@ def arithmetic(
     a: str | None = None,
     b: str | None = None,
     c: str | None = None,
-    attribute: str | None = None,
-    repeats: int = 20,
-    pool: int = 2_000,
-    spread: float = 0.25,
-    seed: int = 0,
+    how: Measuring = DEFAULT,
     space: SpaceName = "z",
 ) -> int:
-    """Compute a – b + c with concepts, each the mean latent of some samples, as in "man with glasses".
+    """Compute a - b + c with concepts, each the mean latent of some samples, as in "man with glasses".
 
     Pick exemplars by eye, three for each concept, from `evenodds explore sheet`. Or name an --attribute: a is
     what has much of it, b the like with little, c something else with little, and the sum is measured.
@@ -43,63 +61,55 @@ def arithmetic(
         a: seeds of the concept that has what c is to get.
         b: seeds of the like of a without it.
         c: seeds of what is to get it.
-        attribute: thickness, slant, width, height, ink, brightness, contrast, red, green, blue or saturation.
-        repeats: with --attribute: how many sums, each of other exemplars, the numbers are measured on.
-        pool: with --attribute: samples that exemplars are chosen from.
-        spread: of the noise added to each coordinate for the eight samples around the sum.
-        seed: of the noise, and of the choice.
         space: z, or w of a generator with styles.
     """
-    given = [text for text in (a, b, c) if text is not None]
-    if (attribute is None) != (len(given) == 3) or (attribute is not None and given):
+    given = [parse_seeds(text) for text in (a, b, c) if text is not None]
+    if len(given) != (0 if how.attribute else 3):
         raise ConfigError("give --a, --b and --c, three seeds each, or --attribute such as thickness")
     check_out(common.out, PICTURE, force=common.force)
-    with uninterrupted():
-        from ..explore import arithmetic as tools
     found, label = opened(source, common, space)
-    if attribute is None:
-        concepts = [tools.concept(found, parse_seeds(text), label) for text in given]
-        result = tools.arithmetic(found, *concepts, seed=seed, spread=spread)
-        save_table(tools.arithmetic_table(found, result, ("a", "b", "c")), common.out)
-        print(f"a – b + c in {common.out}")
+    if how.attribute is None:
+        _picked(found, given, label, how, common.out)
         return 0
     classify = None if found.sampler.class_names else classifier(source, found)
-    with status(f"choosing exemplars by their {attribute}"):
-        changes = _measured(found, attribute, label, classify, repeats, pool, spread, seed, common.out)
-    print("\n".join(report(attribute, changes)))
-    print(f"the first of them in {common.out}")
+    with status(f"choosing exemplars by their {how.attribute}"):
+        changes = _measured(found, how.attribute, how, label, classify, common.out)
+    print("\n".join([*report(how.attribute, changes), f"the first of them in {common.out}"]))
     return 0
 
 
+def _picked(space: Space, given: Sequence[list[int]], label: int | None, how: Measuring, out: Path) -> None:
+    """The sum of concepts whose exemplars the user has picked."""
+    from ..explore import arithmetic as tools
+
+    a, b, c = (tools.concept(space, seeds, label) for seeds in given)
+    result = tools.arithmetic(space, a, b, c, seed=how.seed, spread=how.spread)
+    save_table(tools.arithmetic_table(space, result, ("a", "b", "c")), out)
+    print(f"a - b + c in {out}")
+
+
 def _measured(
-    space: Space,
-    name: str,
-    label: int | None,
-    classify: Classify | None,
-    repeats: int,
-    count: int,
-    spread: float,
-    seed: int,
-    out: Path,
+    space: Space, name: str, how: Measuring, label: int | None, classify: Classify | None, out: Path
 ) -> list[Changed]:
-    """The attribute in sums of that many choices of exemplars; the first is drawn."""
+    """The attribute in sums of many choices of exemplars; the first is drawn."""
     from ..explore.arithmetic import arithmetic as compute
     from ..explore.arithmetic import arithmetic_table
     from ..explore.attributes import attribute
     from ..explore.choosing import changed, choose, measured_pool
 
-    if repeats < 1:
-        raise ConfigError(f"--repeats {repeats} measures nothing; give at least 1")
-    if count < 1:
-        raise ConfigError(f"--pool {count} has no samples to choose from; give some hundreds")
+    if how.repeats < 1 or how.pool < 1:
+        raise ConfigError(
+            f"--repeats {how.repeats}, --pool {how.pool}: nothing is measured; "
+            "give at least 1 and some hundreds"
+        )
     measure = attribute(name, space.sampler.sample_shape[0])
-    pool = measured_pool(space, measure, count=count, classify=classify, label=label)
+    pool = measured_pool(space, measure, count=how.pool, classify=classify, label=label)
     changes = []
-    for repeat in range(seed, seed + repeats):
+    for repeat in range(how.seed, how.seed + how.repeats):
         a, b, c = choose(pool, repeat)
-        result = compute(space, a, b, c, seed=repeat, spread=spread)
+        result = compute(space, a, b, c, seed=repeat, spread=how.spread)
         changes.append(changed(space, result, measure, classify))
-        if repeat == seed:
+        if repeat == how.seed:
             names = (f"much {name}", f"little {name}", "another")
             save_table(arithmetic_table(space, result, names), out)
     return changes

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
 
 from ..errors import ConfigError
 from .display import status
@@ -14,11 +17,30 @@ from .text import columns, signed
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..explore.directions import Regressed
     from ..explore.space import Space
 
 Method = Literal["closed-form", "pca"]
 FRAMES = 48  # of a film
 SAMPLES = 4_000  # on which an attribute is measured: half to fit, half to test
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """How directions are drawn."""
+
+    seeds: str = "0"
+    "samples that are changed."
+    steps: int = 7
+    "samples in a row of a picture, an odd number."
+    reach: float = 3.0
+    "standard deviations to either end."
+    seconds: float = 4.0
+    "that a film takes."
+
+
+DEFAULT = Strip()
 
 
 def directions(
@@ -28,14 +50,11 @@ def directions(
     common: Common,
     method: Method = "closed-form",
     count: int = 5,
-    attribute: tuple[str, ...] = (),
-    seeds: str = "0",
+    attribute: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     space: SpaceName | None = None,
-    steps: int = 7,
-    reach: float = 3.0,
-    seconds: float = 4.0,
+    strip: Strip = DEFAULT,
 ) -> int:
-    """Find directions in which samples change, and draw what they do; without labels.
+    """Find directions in which samples change, without labels, and draw what they do.
 
     Args:
         source: a run directory or a generator file.
@@ -43,36 +62,46 @@ def directions(
         count: the first so many directions.
         attribute: instead, the direction of thickness, slant, width, height, ink, brightness, contrast, red,
             green, blue or saturation; may be repeated.
-        seeds: samples that are changed.
         space: z or w; w if left out, where there are styles.
-        steps: samples in a row, an odd number.
-        reach: standard deviations to either end.
-        seconds: that a film takes.
     """
-    asked = parse_seeds(seeds)
+    seeds = parse_seeds(strip.seeds)
     check_out(common.out, (*PICTURE, *FILMS), force=common.force)
-    if not 0 < reach <= 100:
-        raise ConfigError(f"--reach {reach:g} leads nowhere; give more than 0, such as 3")
+    if not 0 < strip.reach <= 100:
+        raise ConfigError(f"--reach {strip.reach:g} leads nowhere; give more than 0, such as 3")
     found, label = opened(source, common)
-    found = _space(found, space)
+    found = best_space(found, space)
     from ..explore.figures import need_images
-    from ..explore.strips import strips_film, strips_table
 
     need_images(found.sampler, "directions")
     with status("finding directions"):
         vectors, names, lines = _vectors(found, method, count, attribute, label)
     with status("drawing"):
-        if common.out.suffix == ".png":
-            table = strips_table(found, vectors, names, asked, steps=steps, reach=reach, label=label)
-            save_table(table, common.out)
-        else:
-            frames = strips_film(found, vectors, names, asked, frames=FRAMES, reach=reach, label=label)
-            save_film(frames, common.out, seconds)
+        _draw(found, vectors, names, seeds, label, strip, common.out)
     print("\n".join([*lines, f"{len(names)} directions in {common.out}"]))
     return 0
 
 
-def _space(space: Space, name: SpaceName | None) -> Space:
+def _draw(
+    space: Space,
+    vectors: Tensor,
+    names: list[str],
+    seeds: list[int],
+    label: int | None,
+    strip: Strip,
+    out: Path,
+) -> None:
+    """Rows of a picture, or a film."""
+    from ..explore.strips import strips_film, strips_table
+
+    if out.suffix == ".png":
+        table = strips_table(space, vectors, names, seeds, steps=strip.steps, reach=strip.reach, label=label)
+        save_table(table, out)
+    else:
+        frames = strips_film(space, vectors, names, seeds, frames=FRAMES, reach=strip.reach, label=label)
+        save_film(frames, out, strip.seconds)
+
+
+def best_space(space: Space, name: SpaceName | None) -> Space:
     """The space asked for; w where nothing is asked and there are styles."""
     from ..explore.space import Space
     from ..networks.styled import Styled
@@ -105,7 +134,8 @@ def _vectors(
     return torch.stack([one.vector for one in fitted.values()]), list(fitted), [columns(rows)]
 
 
-def _fitted(space: Space, name: str, label: int | None):  # type: ignore[no-untyped-def]
+def _fitted(space: Space, name: str, label: int | None) -> Regressed:
+    """The direction of an attribute, measured on samples of all classes or of one."""
     import numpy as np
 
     from ..explore.attributes import attribute

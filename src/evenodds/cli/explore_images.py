@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cyclopts import Parameter
 
 from ..errors import ConfigError, RunError
 from .display import status
 from .explore_common import PICTURE, Common, Flag, SpaceName, check_out, opened, save_table
+from .explore_directions import best_space
 from .seeds import parse_seeds
+from .text import columns
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..explore.features import Features
     from ..explore.inversion import Inverted
     from ..explore.space import Space
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Descent:
+    """How latents are sought."""
+
+    features: Flag = False
+    "compare also what the run's discriminator sees in the images."
+    space: SpaceName | None = None
+    "z or w; w if left out, where there are styles."
+    steps: int = 400
+    "of each descent."
+    restarts: int = 8
+    "descents for each image."
+
+
+DEFAULT = Descent()
 
 
 def invert(
@@ -24,10 +47,7 @@ def invert(
     common: Common,
     held_out: str | None = None,
     data: str | None = None,
-    features: Flag = False,
-    space: SpaceName | None = None,
-    steps: int = 400,
-    restarts: int = 8,
+    descent: Descent = DEFAULT,
 ) -> int:
     """Find the latents whose samples are nearest to given images, by gradient descent with restarts.
 
@@ -38,35 +58,43 @@ def invert(
         images: files, cropped and resized as training images are.
         held_out: numbers of images of the validation split, such as 0-3, to compare with or instead.
         data: where that split is, if not the data of the run.
-        features: compare also what the run's discriminator sees in them.
-        space: z or w; w if left out, where there are styles.
-        steps: of each descent.
-        restarts: descents for each image.
     """
     if not images and held_out is None:
         raise ConfigError("there is nothing to invert; give image files, or --held-out 0-3")
-    beside = common.out.with_suffix(".npz")
-    check_out(common.out, PICTURE, force=common.force)
-    check_out(beside, (".npz",), force=common.force)
     numbers = [] if held_out is None else parse_seeds(held_out)
-    found, label = opened(source, common)
-    from ..explore import inversion as tools
-    from .explore_directions import _space
+    check_out(common.out, PICTURE, force=common.force)
+    beside = common.out.with_suffix(".npz")
+    check_out(beside, (".npz",), force=common.force)
+    space, label = opened(source, common)
+    space = best_space(space, descent.space)
+    short = len({path.name for path in images}) == len(images)
+    targets = {path.name if short else str(path): _target(path, space) for path in images}
+    targets |= _held_out(source, space, data, numbers)
+    results = _inverted(source, space, targets, label, descent)
+    from ..explore.inversion import inversion_table
 
-    found = _space(found, space)
-    targets = {path.name: _target(path, found) for path in images}
-    targets |= _held_out(source, found, data, numbers)
-    asked = _features(source, found) if features else None
-    with status("drawing samples to begin from"):
-        begin = tools.candidates(found, label)
-    results = []
-    for index, target in enumerate(targets.values()):
-        with status(f"image {index + 1} of {len(targets)}: {restarts} descents of {steps} steps"):
-            results.append(tools.invert(found, target, begin, steps=steps, restarts=restarts, features=asked))
-    save_table(tools.inversion_table(found, list(targets.values()), results, list(targets)), common.out)
-    _save_points(beside, found, results, list(targets))
-    print("\n".join([*_lines(found, list(targets), results), f"drawn in {common.out}, kept in {beside}"]))
+    save_table(inversion_table(space, list(targets.values()), results, list(targets)), common.out)
+    _save_points(beside, space, results, list(targets))
+    print("\n".join([*_lines(space, list(targets), results), f"drawn in {common.out}, kept in {beside}"]))
     return 0
+
+
+def _inverted(
+    source: Path, space: Space, targets: dict[str, Any], label: int | None, how: Descent
+) -> list[Inverted]:
+    """One after the other."""
+    from ..explore.inversion import candidates
+    from ..explore.inversion import invert as descend
+
+    seen = _features(source, space) if how.features else None
+    with status("drawing samples to begin from"):
+        begin = candidates(space, label)
+    results = []
+    for name, target in targets.items():
+        with status(f"{name}: {how.restarts} descents of {how.steps} steps"):
+            found = descend(space, target, begin, steps=how.steps, restarts=how.restarts, features=seen)
+            results.append(found)
+    return results
 
 
 def neighbours(
@@ -166,8 +194,6 @@ def _held_out(source: Path, space: Space, data: str | None, numbers: list[int]) 
 
 def _lines(space: Space, names: list[str], results: list[Inverted]) -> list[str]:
     """What was reached for each image."""
-    from .text import columns
-
     typical = space.points(range(64)).norm(dim=1).mean()
     rows = [
         (

@@ -135,11 +135,11 @@ def arithmetic_table(space: Space, result: Arithmetic, names: Sequence[str]) -> 
         made = panel[3 * row : 3 * row + 3] if row < 3 else [None] * 3
         cells.append([given[0], None, given[1], None, given[2], None, *made])
     for (first, second, third), sum_ in ((means, panel[CENTRE]), (images, image)):
-        cells.append([first, "–", second, "+", third, "=", None, sum_, None])
+        cells.append([first, "-", second, "+", third, "=", None, sum_, None])
     rows = [f"exemplar {index + 1}" for index in range(count)]
     return Table(
         cells=cells,
-        title=heading(sampler, f"{names[0]} – {names[1]} + {names[2]}"),
+        title=heading(sampler, f"{names[0]} - {names[1]} + {names[2]}"),
         columns=[names[0], "", names[1], "", names[2], "", "", "the sum, and around it", ""],
         rows=[*rows, f"sum of latents {space.name}", "sum of images"],
     )

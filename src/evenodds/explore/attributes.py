@@ -42,7 +42,7 @@ def thickness(x: Array) -> Array:
     """Mean width of the strokes in pixels: 2 · area / perimeter.
 
     A stroke of width w and length l has the area w·l and the perimeter 2·l; of a grey image these are ∫x and
-    ∫|∇x|, the latter the same for a sharp edge and for a blurred one.
+    ∫|∇x|, the latter the same for a sharp edge and for a blurred one, as long as the stroke is full inside.
     """
     padded = np.pad(ink(x), ((0, 0), (1, 1), (1, 1)))
     across = padded[:, :-1, 1:] - padded[:, :-1, :-1]

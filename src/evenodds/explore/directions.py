@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ..data.dataset import Array
 from ..errors import ConfigError
-from .features import inputs_of, linear_maps
 from .space import Space, in_passes, styled
+from .tracing import Call, LinearCalls
 
 ACTIVATIONS = 1_024  # samples whose activations are analysed
 RIDGE = 1e-2  # of the regression, in units of the points' own variance
@@ -161,7 +161,7 @@ def _first_map(space: Space) -> Tensor:
     dim = space.sampler.prior.dim
     first = _entered_by_z(space)[0]
     z = torch.cat([torch.zeros(1, dim), torch.eye(dim), 2 * torch.eye(dim)])
-    matrix = _matrix(first(_entering(space, first, z, [0] * len(z)).to(space.sampler.device)))
+    matrix = _matrix(first.on(_entering(space, first, z, [0] * len(z)).to(space.sampler.device)))
     if matrix is None:
         raise ConfigError(
             "this generator's first layer isn't linear in z, so it has no closed-form directions in z; "
@@ -176,15 +176,19 @@ def _style_maps(space: Space) -> Tensor:
     generator = styled(space.sampler, "has no space w")
     mean = generator.style_mean.detach()
     pair = torch.stack([mean, mean + 1])
-    with inputs_of(linear_maps(space.sampler.generator)) as entered:
+    with LinearCalls() as seen:
         generator.synthesize(pair)
-    maps = [module for module, value in entered if value.shape == pair.shape and torch.equal(value, pair)]
+    of_style = [call for call in seen.calls if _same(call.entering, pair)]
     unit = torch.eye(len(mean)).to(mean)
     w = mean + torch.cat([torch.zeros_like(unit[:1]), unit, 2 * unit])
-    matrices = [matrix for module in dict.fromkeys(maps) if (matrix := _matrix(module(w))) is not None]
+    matrices = [matrix for call in of_style if (matrix := _matrix(call.on(w))) is not None]
     if not matrices:
         raise ConfigError("this generator's styles enter no linear map of their own; use --method pca")
     return torch.cat(matrices)
+
+
+def _same(x: Tensor, y: Tensor) -> bool:
+    return x.shape == y.shape and torch.equal(x, y)
 
 
 def _matrix(values: Tensor) -> Tensor | None:
@@ -211,23 +215,26 @@ def _activations(space: Space, z: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _entered_by_z(space: Space) -> list[nn.Module]:
-    """The linear maps of G whose input depends on z, in the order in which they run."""
+def _entered_by_z(space: Space) -> list[Call]:
+    """The linear maps of G whose input depends on z, in the order in which they are computed."""
     sampler = space.sampler
     z = sampler.latents([0, 1]).to(sampler.device)
     y = torch.zeros(2, dtype=torch.int64, device=sampler.device) if sampler.class_names else None
-    with inputs_of(linear_maps(sampler.generator)) as entered:
+    with LinearCalls() as seen:
         sampler.generator(z, y)
-    return [module for module, value in entered if len(value) == 2 and not torch.equal(value[0], value[1])]
+    found = [call for call in seen.calls if len(call.entering) == 2 and not torch.equal(*call.entering)]
+    if not found:
+        raise ConfigError("this generator's latents enter no linear map; directions can't be computed")
+    return found
 
 
-def _entering(space: Space, module: nn.Module, z: Tensor, labels: Sequence[int]) -> Tensor:
-    """(N, …): what enters that module of G for these latents."""
+def _entering(space: Space, call: Call, z: Tensor, labels: Sequence[int]) -> Tensor:
+    """(N, …): what enters that map of G for these latents."""
 
     def entering(z: Tensor, y: Tensor | None) -> Tensor:
-        with inputs_of([module]) as entered:
+        with LinearCalls(only=call.number) as seen:
             space.sampler.generator(z, y)
-        return entered[0][1]
+        return seen.calls[0].entering
 
     y = labels if space.sampler.class_names else None
     return in_passes(entering, z, range(len(z)), y, space.sampler.device)

@@ -53,7 +53,7 @@ def interpolation_table(space: Space, pairs: Sequence[Pair], *, steps: int, labe
         cells=rows_of(tiles(space.sampler, x), steps),
         title=heading(space.sampler, f"from seed to seed in {space.name}, {how}"),
         rows=[
-            f"{first} → {last}" + class_name(space, row_label(space, first, label)) for first, last in pairs
+            f"{first} to {last}" + class_name(space, row_label(space, first, label)) for first, last in pairs
         ],
     )
 
@@ -124,8 +124,9 @@ def row_label(space: Space, seed: int, label: int | None) -> list[int] | None:
 
 
 def class_name(space: Space, labels: list[int] | None) -> str:
-    """` · 7` for the name of a row's class; nothing without classes."""
-    return f" · {space.sampler.class_names[labels[0]]}" if labels else ""
+    """` · cat` or ` · class 7` for a row's class; nothing without classes."""
+    name = space.sampler.class_names[labels[0]] if labels else ""
+    return f" · {'class ' if name.isdecimal() else ''}{name}" if name else ""
 
 
 def _filled(rows: list[list[Cell]], columns: int) -> list[list[Cell]]:

@@ -105,24 +105,29 @@ def invert(
     far = _errors(begin.x, wanted.cpu(), scale)
     chosen = _beginnings(far, restarts)
     labels = None if begin.labels is None else begin.labels[chosen].to(device)
-    loss = _loss(wanted, labels, scale, features)
-    points = begin.points[chosen].to(device).clone().requires_grad_()
-    optimizer = torch.optim.Adam([points], lr=1.0, betas=(0.9, 0.999))
-    for step in range(steps):
-        optimizer.param_groups[0]["lr"] = RATE * space.spread * rate(step / steps)
-        gradient = torch.autograd.grad(loss(_generated(space, points, labels)).sum(), points)[0]
-        points.grad = gradient
-        optimizer.step()
-        with torch.no_grad():
-            points.copy_(_within(space, points))
+    points = begin.points[chosen].to(device).clone()
+    points = _descended(space, points, labels, _loss(wanted, labels, scale, features), steps)
     with torch.no_grad():
         x = _generated(space, points, labels)
     errors = _errors(x, wanted, scale).cpu()
     order = errors.argsort(stable=True)
     kept = None if labels is None else labels.cpu()[order].tolist()
-    return Inverted(
-        points.detach().cpu()[order], errors[order], x.cpu()[order].numpy(), kept, float(far.min())
-    )
+    return Inverted(points.cpu()[order], errors[order], x.cpu()[order].numpy(), kept, float(far.min()))
+
+
+def _descended(
+    space: Space, points: Tensor, labels: Tensor | None, loss: Callable[[Tensor], Tensor], steps: int
+) -> Tensor:
+    """(R, F) after so many steps of Adam; no restart's step depends on the others."""
+    points.requires_grad_()
+    optimizer = torch.optim.Adam([points], betas=(0.9, 0.999))
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = RATE * space.spread * rate(step / steps)
+        points.grad = torch.autograd.grad(loss(_generated(space, points, labels)).sum(), points)[0]
+        optimizer.step()
+        with torch.no_grad():
+            points.copy_(_within(space, points))
+    return points.detach()
 
 
 def rate(progress: float) -> float:

@@ -106,11 +106,11 @@ def truncation_table(
         labels += (own or []) * len(psis)
     where = Space(space.sampler, "w" if isinstance(space.sampler.generator, Styled) else "z")
     x = where.samples(torch.stack(points), seeds_of, labels or None)
-    text = "styles pulled towards their mean" if where.name == "w" else "latents scaled, ψ z"
+    text = "styles pulled towards their mean" if where.name == "w" else "latents scaled by psi"
     return Table(
         cells=rows_of(tiles(space.sampler, x), len(psis)),
         title=heading(space.sampler, f"truncation: {text}"),
-        columns=[f"ψ = {psi:g}".replace("-", "–") for psi in psis],
+        columns=[f"psi = {psi:g}" for psi in psis],
         rows=[f"seed {seed}" + class_name(space, row_label(space, seed, label)) for seed in seeds],
     )
 

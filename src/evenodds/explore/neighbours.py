@@ -136,8 +136,7 @@ def neighbours_table(
     Args:
         seeds, labels: of the samples.
         dataset: whose training examples are searched.
-        k: neighbours of each.
-        features: compare these instead of pixels.
+        k, features: see `nearest`.
 
     Raises:
         ConfigError: vectors, examples of another shape, or k out of range.
@@ -160,6 +159,6 @@ def neighbours_table(
         cells.append([sample, None, *tiles(sampler, dataset.train.x[indices])])
     words = [["", "", *(f"{distance:.3f}" for distance in row)] for row in found.distances]
     how = "pixels" if features is None else "the discriminator's features"
-    text = f"the nearest of {len(dataset.train):,} training images by {how}, root mean square difference"
+    text = f"the nearest of {len(dataset.train):,} training images by {how}; root mean square difference"
     table = Table(cells=cells, words=words, title=heading(sampler, text), rows=[f"seed {s}" for s in seeds])
     return table, found

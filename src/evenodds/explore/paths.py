@@ -29,7 +29,7 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     cosine = torch.nn.functional.cosine_similarity(a.double(), b.double(), dim=0).clamp(-1, 1)
     angle = cosine.arccos()
     if float(angle.sin()) < 1e-4:
-        return lerp(a, b, t)
+        return lerp(a, b, t.to(a))
     first, second = ((1 - t) * angle).sin() / angle.sin(), (t * angle).sin() / angle.sin()
     points = (first[:, None] * a + second[:, None] * b).to(a)
     points[t == 0], points[t == 1] = a, b  # exactly

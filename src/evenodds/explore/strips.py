@@ -33,8 +33,7 @@ def strips_table(
     Args:
         vectors: (k, F) of length 1.
         names: of the directions.
-        steps: samples in a row, an odd number.
-        reach: standard deviations from the middle to either end.
+        steps, reach: samples in a row, an odd number, and standard deviations to either end.
         label: of all; None for each seed's own, seed mod K.
 
     Raises:
@@ -44,20 +43,19 @@ def strips_table(
     if steps < 3 or steps % 2 == 0:
         raise ConfigError(f"{steps} steps have no middle; give an odd number from 3")
     at = np.linspace(-reach, reach, steps).tolist()
-    points, rows_seeds, labels, rows = [], [], [], []
+    points, row_seeds, labels, rows = [], [], [], []
     for vector, name in zip(vectors, names, strict=True):
         for seed in seeds:
             own = row_label(space, seed, label)
             points.append(moved(space, space.points([seed], own)[0], vector, at))
-            rows_seeds += [seed] * steps
+            row_seeds += [seed] * steps
             labels += (own or []) * steps
-            rows.append(f"{name} · seed {seed}{class_name(space, own)}" if len(seeds) > 1 else name)
-    x = space.samples(torch.cat(points), rows_seeds, labels or None)
-    one = f" from seed {seeds[0]}{class_name(space, row_label(space, seeds[0], label))}"
+            rows.append(f"{name} · seed {seed}{class_name(space, own)}")
+    x = space.samples(torch.cat(points), row_seeds, labels or None)
     return Table(
         cells=rows_of(tiles(space.sampler, x), steps),
-        title=heading(space.sampler, f"directions in {space.name}{one if len(seeds) == 1 else ''}"),
-        columns=[f"{step:+.3g} σ".replace("-", "–") if step else "0" for step in at],
+        title=heading(space.sampler, f"directions in {space.name}"),
+        columns=[f"{step:+.3g} sigma" if step else "0" for step in at],
         rows=rows,
     )
 
@@ -91,7 +89,7 @@ def strips_film(
         at = reach * float(np.sin(2 * np.pi * frame / frames))
         points = torch.cat([moved(space, start, vector, [at]) for vector in vectors for start in starts])
         x = space.samples(points, [*seeds] * len(vectors), labels and labels * len(vectors))
-        title = f"directions in {space.name}: {at:+.1f} σ".replace("-", "–")
+        title = f"directions in {space.name}: {at:+.1f} sigma"
         yield Table(
             cells=rows_of(tiles(space.sampler, x), len(seeds)),
             title=heading(space.sampler, title),
