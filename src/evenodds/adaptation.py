@@ -10,7 +10,7 @@ from torch import nn
 from .algorithm import GAN, Batch, generate_like, micro_batches, score
 from .augment import ADA, AUGMENTS, Pipeline
 from .components import build, build_schedules
-from .config import Config
+from .config import Component, Config
 from .data.dataset import Dataset
 from .data.loader import Loader
 from .errors import ConfigError
@@ -40,13 +40,23 @@ def build_augment(config: Config, dataset: Dataset) -> tuple[nn.Module, Follow |
                     "give its schedule values from 0 to 1"
                 )
         options["probability"] = schedule(0)
+    augment = augment_for(dataset, options)
+    return augment, _follower(augment, schedule if callable(schedule) else None, config, dataset)
+
+
+def augment_for(dataset: Dataset, spec: Component) -> nn.Module:
+    """An augmentation of that data.
+
+    Raises:
+        ConfigError: an unknown name or option, a refused value, or data that can't be augmented so.
+    """
     offered = {
         "sample_shape": dataset.sample_shape,
         "value_range": dataset.value_range,
         "premultiplied": dataset.premultiplied,
     }
-    augment: nn.Module = build("augment", AUGMENTS, options, **offered)
-    return augment, _follower(augment, schedule if callable(schedule) else None, config, dataset)
+    augment: nn.Module = build("augment", AUGMENTS, spec, **offered)
+    return augment
 
 
 def _follower(

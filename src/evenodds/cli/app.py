@@ -15,6 +15,7 @@ from .evaluate import evaluate
 from .explore import explore_app
 from .lab import lab
 from .outliers import outliers
+from .preview import preview
 from .recipes import recipes
 from .report import report
 from .sample import sample
@@ -42,6 +43,7 @@ VERBS: tuple[Callable[..., int], ...] = (
 )
 for position, verb in enumerate(VERBS):
     app.command(verb, sort_key=position)
+data_app.command(preview)
 app.command(data_app)
 app.command(explore_app)
 app.register_install_completion_command()
