@@ -21,7 +21,7 @@ from evenodds.data.images import cache as module
 from evenodds.data.images import index, rows
 from evenodds.data.images.arrange import arranged
 from evenodds.data.images.decode import decode
-from evenodds.data.images.listing import Folder
+from evenodds.data.images.folders import Folder
 from evenodds.data.images.progress import reporting
 from evenodds.data.images.size import proposed_size
 from evenodds.data.loader import Loader

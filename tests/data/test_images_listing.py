@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from image_files import by_name, cache, encoded, folder_of, noise, numbered, opened
 
+from evenodds.data.images.archives import Zip
+from evenodds.data.images.folders import Folder
 from evenodds.data.images.labels import csv_labels, json_labels, split_names
-from evenodds.data.images.listing import Folder, Zip, harmless, natural, open_source
+from evenodds.data.images.listing import open_source
+from evenodds.data.images.naming import harmless, natural
 from evenodds.data.sources import source_for
 from evenodds.errors import DataError
 
@@ -194,7 +197,7 @@ def test_encrypted_and_huge_entries_are_bad_files(tmp_path, monkeypatch):
     central = content.index(b"PK\x01\x02")
     content[central + 8] |= 1  # of the first entry: encrypted
     path.write_bytes(content)
-    monkeypatch.setattr("evenodds.data.images.listing.MAX_FILE", max(map(len, contents(["0"]).values())) + 10)
+    monkeypatch.setattr("evenodds.data.images.naming.MAX_FILE", max(map(len, contents(["0"]).values())) + 10)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb.png", bytes(10**7))
     data = opened(path)

@@ -16,6 +16,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ..data.images.progress import reporting
+from .reading import Reading
 from .text import duration, rate, signed
 
 if TYPE_CHECKING:
@@ -198,10 +200,14 @@ def is_live(console: Console) -> bool:
 
 @contextlib.contextmanager
 def status(text: str) -> Iterator[None]:
-    """A spinner with `text` beside it while the block runs; nothing where there is no terminal."""
+    """A spinner with `text` beside it while the block runs; nothing where there is no terminal.
+
+    Should images have to be decoded in the block, that is shown too, also without a terminal.
+    """
     console = Console(stderr=True)
     if not is_live(console):
-        yield
+        with reporting(Reading(console, None)):
+            yield
         return
-    with console.status(text):
+    with console.status(text) as spinner, reporting(Reading(console, (spinner, text))):
         yield

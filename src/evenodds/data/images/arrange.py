@@ -35,26 +35,34 @@ def arranged(
     Raises:
         DataError: a split would have no images.
     """
-    salt = str(seed).encode()
-    keys = [hashlib.sha256(salt + b"\0" + digest).digest() for digest in digests]
-    order = sorted(range(len(keys)), key=lambda image: (keys[image], image))
-    groups: dict[str, list[int]] = {name: [] for name in ORDER}
-    for image in order:
-        groups[splits[image] if splits else "train"].append(image)
-    sizes = {"validation": validation, "test": test}
-    wanted = {name: round(len(groups["train"]) * sizes[name]) for name in sizes if not groups[name]}
-    for name in ("test", "validation"):
-        if wanted.get(name):
-            cut = _cut(groups["train"], keys, wanted[name])
-            groups["train"], groups[name] = groups["train"][:cut], groups["train"][cut:]
-    lacking = [name for name in ("train", "validation") if not groups[name]]
-    if lacking or (test > 0 and not groups["test"]):
+    groups, keys = _sorted(digests, splits, seed)
+    train = groups["train"]
+    shares = {"test": test, "validation": validation}
+    wanted = {name: round(len(train) * share) for name, share in shares.items() if not groups[name]}
+    for name, count in wanted.items():
+        if count:
+            cut = _cut(train, keys, count)
+            train, groups[name] = train[:cut], train[cut:]
+    groups["train"] = train
+    if not train or not groups["validation"] or (test > 0 and not groups["test"]):
         counts = ", ".join(f"{len(groups[name])} {name}" for name in ORDER)
         raise DataError(
             f"{where} splits into {counts} images, which leaves one empty; add different images or change "
             "validation= and test="
         )
     return {name: group for name, group in groups.items() if group}
+
+
+def _sorted(
+    digests: Sequence[bytes], splits: Sequence[str], seed: int
+) -> tuple[dict[str, list[int]], list[bytes]]:
+    """The given splits, each sorted by a digest of seed and pixels, and these digests."""
+    salt = str(seed).encode()
+    keys = [hashlib.sha256(salt + b"\0" + digest).digest() for digest in digests]
+    groups: dict[str, list[int]] = {name: [] for name in ORDER}
+    for image in sorted(range(len(keys)), key=lambda image: (keys[image], image)):
+        groups[splits[image] if splits else "train"].append(image)
+    return groups, keys
 
 
 def _cut(group: Sequence[int], keys: Sequence[bytes], wanted: int) -> int:

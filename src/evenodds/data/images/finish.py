@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -13,7 +14,7 @@ from ...errors import DataError
 from ...files import replacing
 from ..dataset import Array
 from .arrange import arranged
-from .decode import DECODER, How, as_channels
+from .decode import DECODER, as_channels
 from .index import Index, pixel_digest
 from .labels import Assigned, counted, printable
 from .listing import Source
@@ -35,7 +36,36 @@ def finished(
     """
     rows = partial.rows
     bad = [(name, row.reason) for name, row in zip(source.names, rows, strict=True) if row.reason is not None]
-    refuse_bad(source.path, [*source.problems, *bad], len(rows), strict=options.strict)
+    bad = [*source.problems, *bad]
+    refuse_bad(source.path, bad, len(rows), strict=options.strict)
+    order, files, splits = _order(source, options, assigned, rows)
+    kept = [rows[number] for number in files]
+    labels = tuple(assigned.labels[number] or 0 for number in files) if assigned.labels else ()
+    channels = _channels(options.channels, kept)
+    path = folder / "pixels.npy"
+    fingerprint = _write(path, partial, order, kept, channels, splits, labels)
+    if fingerprint is None:
+        return None
+    size = partial.how.size
+    return Index(
+        shape=(len(files), channels, *size),
+        splits=splits,
+        class_names=assigned.class_names,
+        labels=labels,
+        names=tuple(printable(source.names[number]) for number in files),
+        sizes=tuple(row.size for row in kept),
+        bad=tuple(bad),
+        notes=(*assigned.warnings, *_notes(bad, len(rows), kept, size)),
+        options={**options.of_pixels(), "size": size, "channels": channels, "decoder": DECODER},
+        fingerprint=fingerprint,
+        digest=pixel_digest(np.load(path, mmap_mode="r", allow_pickle=False)),
+    )
+
+
+def _order(
+    source: Source, options: Options, assigned: Assigned, rows: Sequence[Row]
+) -> tuple[list[int], list[int], dict[str, tuple[int, int]]]:
+    """In the order of the cache: the place among the good rows, the file's number; and where splits end."""
     good = [number for number, row in enumerate(rows) if row.reason is None]
     groups = arranged(
         [bytes.fromhex(rows[number].digest) for number in good],
@@ -45,30 +75,10 @@ def finished(
         seed=options.seed,
         where=source.path,
     )
-    order = [position for group in groups.values() for position in group]
-    files = [good[position] for position in order]
-    labels = tuple(assigned.labels[number] or 0 for number in files) if assigned.labels else ()
-    ends = np.cumsum([0, *(len(group) for group in groups.values())]).tolist()
-    splits = {name: (ends[k], ends[k + 1]) for k, name in enumerate(groups)}
-    kept = [rows[number] for number in files]
-    channels = _channels(options.channels, kept)
-    fingerprint = _write(folder / "pixels.npy", partial, order, kept, channels, splits, labels)
-    if fingerprint is None:
-        return None
-    pixels = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False)
-    return Index(
-        shape=pixels.shape,
-        splits=splits,
-        class_names=assigned.class_names,
-        labels=labels,
-        names=tuple(printable(source.names[number]) for number in files),
-        sizes=tuple(row.size for row in kept),
-        bad=(*source.problems, *bad),
-        notes=tuple(_notes(source, assigned, bad, len(rows), kept, partial.how)),
-        options={**options.of_pixels(), "size": partial.how.size, "channels": channels, "decoder": DECODER},
-        fingerprint=fingerprint,
-        digest=pixel_digest(pixels),
-    )
+    order = [place for group in groups.values() for place in group]
+    ends = [0, *itertools.accumulate(len(group) for group in groups.values())]
+    splits = dict(zip(groups, itertools.pairwise(ends), strict=True))
+    return order, [good[place] for place in order], splits
 
 
 def refuse_bad(path: str, bad: Sequence[tuple[str, str]], files: int, *, strict: bool) -> None:
@@ -102,24 +112,17 @@ def _reasons(bad: Sequence[tuple[str, str]]) -> str:
 
 
 def _notes(
-    source: Source,
-    assigned: Assigned,
-    bad: Sequence[tuple[str, str]],
-    files: int,
-    kept: Sequence[Row],
-    how: How,
+    bad: Sequence[tuple[str, str]], files: int, kept: Sequence[Row], size: tuple[int, int]
 ) -> list[str]:
-    """What to tell the user."""
-    notes = list(assigned.warnings)
-    every = [*source.problems, *bad]
-    if every:
-        notes.append(f"{len(every)} of {files:,} files were left out: {_reasons(every)}")
-    small = sum(2 * row.size[0] < how.size[0] or 2 * row.size[1] < how.size[1] for row in kept)
+    """What to tell the user about files that are bad, and images that are small."""
+    notes = []
+    if bad:
+        notes.append(f"{len(bad)} of {files:,} files were left out: {_reasons(bad)}")
+    small = sum(2 * row.size[0] < size[0] or 2 * row.size[1] < size[1] for row in kept)
     if small:
-        height, width = how.size
         notes.append(
-            f"{small:,} of {len(kept):,} images are less than half as high or wide as the {height} × {width} "
-            "pixels that they are enlarged to, which makes them blurred: choose a smaller size"
+            f"{small:,} of {len(kept):,} images are less than half as high or wide as the {size[0]} × "
+            f"{size[1]} pixels that they are enlarged to, which makes them blurred: choose a smaller size"
         )
     return notes
 

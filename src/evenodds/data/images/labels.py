@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import DataError
-from .listing import Source, natural
+from .listing import Source
+from .naming import natural
 
 SPLITS = {"train": "train", "test": "test", "val": "validation", "valid": "validation"}
 SPLITS |= {"training": "train", "testing": "test", "validation": "validation"}
