@@ -1,4 +1,4 @@
-"""Choices that exclude each other: every rule refuses what it is for by name, and nothing without either half."""
+"""Choices that exclude each other: every rule refuses by name, and either half alone is legal."""
 
 from __future__ import annotations
 
