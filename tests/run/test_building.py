@@ -35,7 +35,7 @@ def refused(*assignments: str, base=None, dataset=None) -> str:
         ("generator.optimizer={name: adam, learning_rate: {name: cosin}}", ("unknown schedule", "'cosine'")),
         ("prior=norma", ("unknown prior 'norma'", "'normal'")),
         ("loss=hing", ("unknown loss 'hing'", "'hinge'")),
-        ("penalties.r3={}", ("unknown penalty 'r3'", "choose one of: r1, r2, ")),
+        ("penalties.r3={}", ("unknown penalty 'r3'", "choose one of: ", "r1, r2, ")),
         ("generator.network.widht=5", ("generator 'mlp' has no option 'widht'", "'widths'")),
         ("discriminator.network.dropuot=0.5", ("discriminator 'mlp' has no option 'dropuot'", "'dropout'")),
         ("generator.optimizer.lr=1", ("optimizer 'adam' has no option 'lr'",)),
