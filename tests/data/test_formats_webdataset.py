@@ -10,7 +10,7 @@ import pytest
 from image_files import by_name, cache, encoded, noise  # noqa: F401
 
 from evenodds.data.formats import webdataset
-from evenodds.data.images.listing import Tar
+from evenodds.data.images.archives import Tar
 from evenodds.data.shards import MOST_SHARDS, expanded, split_prefixes
 from evenodds.data.sources import DATASETS, source_for
 from evenodds.data.webdataset import WebDataset, is_webdataset, split_key

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import DataError, suggest
 from .images.decode import BadImageError
-from .images.listing import MAX_FILE
+from .images.naming import MAX_FILE
 from .shards import files_in, identity_of, shards_at, split_prefixes, state_of, table_of
 
 ENDINGS = (".parquet", ".arrow")
@@ -137,7 +137,7 @@ def _opened(path: Path) -> _Table:
 
 
 def _opened_parquet(path: Path, pyarrow: Any) -> tuple[Any, list[int], Callable[[int, str], Any]]:
-    """Schema, rows of each batch, and how to read one, of a .parquet file, whose batches are its row groups."""
+    """Schema, rows of each batch, and how to read one, of a .parquet file by row groups."""
     file = pyarrow.parquet.ParquetFile(path)
     sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
     return file.schema_arrow, sizes, lambda at, name: file.read_row_group(at, columns=[name])[name]

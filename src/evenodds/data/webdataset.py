@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..errors import DataError
 from .images.decode import ENDINGS, BadImageError
-from .images.listing import MAX_FILE, harmless
+from .images.naming import MAX_FILE, harmless
 from .shards import expanded, files_in, identity_of, shards_at, split_prefixes, state_of, table_of
 
 LABEL_ENDINGS = (".cls", ".json")
