@@ -39,10 +39,9 @@ def arranged(
     train = groups["train"]
     shares = {"test": test, "validation": validation}
     wanted = {name: round(len(train) * share) for name, share in shares.items() if not groups[name]}
-    for name, count in wanted.items():
-        if count:
-            cut = _cut(train, keys, count)
-            train, groups[name] = train[:cut], train[cut:]
+    for name in (name for name, count in wanted.items() if count):
+        cut = _cut(train, keys, wanted[name])
+        train, groups[name] = train[:cut], train[cut:]
     groups["train"] = train
     if not train or not groups["validation"] or (test > 0 and not groups["test"]):
         counts = ", ".join(f"{len(groups[name])} {name}" for name in ORDER)
