@@ -14,7 +14,7 @@ from torch import Tensor
 from .algorithm import GAN
 from .checkpoint import below, game_tensors, load_tensors, restore_game, save_tensors
 from .config import Config
-from .data.dataset import Dataset
+from .data.dataset import Dataset, refuse_other
 from .data.loader import Loader
 from .drawing import save_picture
 from .ema import EMA
@@ -89,6 +89,7 @@ class Saver:
         except RunError as error:
             before = f"or delete it to go on from {files[-2].name}" if len(files) > 1 else "or start anew"
             raise RunError(f"{error}, {before}") from None
+        refuse_other(self._dataset, facts.get("data"), files[-1])
         self._put_back(tensors, facts, files[-1])
         self.resumed = True
         self._best, self._measured = facts["best"], facts["measured"]
@@ -253,6 +254,7 @@ class Saver:
             "rate_factor": self.rate_factor,
             "micro_batch": self._gan.micro_batch,
             "start": self._start,
+            "data": self._dataset.fingerprint,
         }
         path = self._run.checkpoints / f"{name}.safetensors"
         tensors = game_tensors(self._gan, self._ema)

@@ -123,6 +123,24 @@ class Dataset:
         return self.splits[name]
 
 
+def refuse_other(dataset: Dataset, fingerprint: str | None, checkpoint: object) -> None:
+    """Refuse to go on with other examples than the checkpoint's: held-out ones might have been trained on.
+
+    Args:
+        dataset: as it is now.
+        fingerprint: of the data when the checkpoint was saved; None where that is not known.
+        checkpoint: its name, for the message.
+
+    Raises:
+        DataError: they differ.
+    """
+    if fingerprint not in (None, dataset.fingerprint):
+        raise DataError(
+            f"{dataset.source or dataset.name} has changed since {checkpoint} was saved (fingerprint "
+            f"{fingerprint} then, {dataset.fingerprint} now); put the data back, or start a new run on them"
+        )
+
+
 def pair(value_range: Sequence[float] | None) -> tuple[float, float] | None:
     """`value_range` as a tuple of two floats, or None.
 

@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Literal
 
 from ...errors import DataError
+from ..cifar import is_cifar
 from ..dataset import Dataset, pair
+from ..formats import cifar_binary
 from ..named import cache_folder
 from .loading import load_images
 from .options import Options
 
 Range = Sequence[float] | None
+CIFAR10 = (
+    *("cifar10-jpeg.zip", "cifar10.zip", "cifar10"),
+    *("cifar-10-binary.tar.gz", "cifar-10-batches-bin"),
+)
 
 
 def images(
@@ -60,11 +66,13 @@ def images(
 def cifar10(
     *, path: str | None = None, validation: float = 0.1, seed: int = 0, value_range: Range = (-1.0, 1.0)
 ) -> Dataset:
-    """CIFAR-10 (Krizhevsky 2009), 32 × 32 in 10 classes; `path` is a zip or folder of its images.
+    """CIFAR-10 (Krizhevsky 2009), 32 × 32 in 10 classes; `path` is a zip or folder of images, or .bin files.
 
-    The last tenth of its 50,000 training images, in an order drawn from `seed`, is the validation split.
+    A tenth of its 50,000 training images, drawn with `seed`, is the validation split.
     """
-    path = path or find_archive("cifar10", ("cifar10-jpeg.zip", "cifar10.zip", "cifar10"))
+    path = path or find_archive("cifar10", CIFAR10)
+    if is_cifar(Path(path)):
+        return cifar_binary(path=path, validation=validation, seed=seed, value_range=value_range)
     return images(path=path, size=32, channels=3, validation=validation, seed=seed, value_range=value_range)
 
 
