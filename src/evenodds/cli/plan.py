@@ -10,7 +10,8 @@ import yaml
 
 from ..build import build_gan
 from ..components import build
-from ..config import Config
+from ..config import Component, Config
+from ..data.advice import Advice, advise
 from ..data.dataset import Dataset
 from ..data.loader import Loader
 from ..data.sources import DATASETS
@@ -33,6 +34,8 @@ class Plan:
         resuming: which of the two it is.
         generator_parameters: how many numbers the generator learns.
         discriminator_parameters: likewise.
+        planned: what was planned, and why, line by line.
+        minutes: after which training ends, whatever is left to be done.
         origin: where the first weights come from; "" for fresh ones.
     """
 
@@ -44,6 +47,8 @@ class Plan:
     generator_parameters: int
     discriminator_parameters: int
     origin: str = ""
+    planned: tuple[str, ...] = ()
+    minutes: float | None = None
 
     def facts(self) -> list[str]:
         """Data, players and length, one line each."""
@@ -59,6 +64,8 @@ class Plan:
             use = f", {dataset.classes} classes ({told})"
         networks = config.generator.network["name"], config.discriminator.network["name"]
         facts = [
+            *self.planned,
+            *(f"data: {note}" for note in dataset.notes),
             f"data: {dataset.name}, {counts} examples of {shape(dataset.sample_shape)}, {values}{use}",
             f"generator: {networks[0]}, {self.generator_parameters:,} parameters",
             f"discriminator: {networks[1]}, {self.discriminator_parameters:,} parameters",
@@ -78,14 +85,32 @@ class Plan:
         return "".join(f"# {fact}\n" for fact in facts) + settings
 
 
-def plan(config: Config, directory: Path, *, resuming: bool) -> Plan:
+def opened(source: Component) -> tuple[Dataset, Advice]:
+    """The data set that a component stands for, and what is advised to be made of it.
+
+    Raises:
+        ConfigError, DataError: it can't be opened.
+    """
+    dataset: Dataset = build("data set", DATASETS, source)
+    return dataset, advise(dataset)
+
+
+def plan(config: Config, directory: Path, *, resuming: bool, dataset: Dataset | None = None) -> Plan:
     """Build everything once, so that what can't be built is refused before a directory is made for it.
+
+    Args:
+        config: of the run.
+        directory: the run to resume, or the folder for a new one.
+        resuming: which of the two.
+        dataset: opened already.
 
     Raises:
         ConfigError, DataError: what is asked for can't be built.
     """
     device = resolve_device(config.device)
-    dataset: Dataset = build("data set", DATASETS, config.data)
+    if dataset is None:
+        dataset = build("data set", DATASETS, config.data)
+    assert dataset is not None
     gan, _ = build_gan(config, dataset, torch.device("cpu"))
     origin = None if resuming else start_from(gan, EMA(gan.generator, 0.0), config, dataset)
     Loader(dataset.train, config.batch_size, seed=config.seed, value_range=dataset.value_range)

@@ -11,6 +11,7 @@ from ..config import Config, config_from, load_config, override
 from ..errors import ConfigError, RunError
 from ..recipes import recipe as packaged
 from .display import status
+from .planned import names_data, planned
 from .signals import uninterrupted
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def prepare(
     *,
     resume: bool,
     origin: str | None = None,
+    minutes: float | None = None,
 ) -> Plan:
     """Everything that `evenodds train` is asked for, checked and built; nothing is written.
 
@@ -44,6 +46,7 @@ def prepare(
         shorthands: setting -> value of --examples and its like; None where one was left out.
         resume: whether `directory` is to be resumed.
         origin: as given by --from.
+        minutes: as given by --minutes.
 
     Raises:
         ConfigError, DataError, RunError: it can't be trained.
@@ -53,9 +56,16 @@ def prepare(
     run = run_to_resume(directory) if resume else None
     if run is None:
         refuse_run_as_base(directory)
-    with status("loading PyTorch and the data"):
-        with uninterrupted():
-            from .plan import plan
+    with status("loading PyTorch"), uninterrupted():
+        from .plan import plan
+    if minutes is not None or names_data(recipe):
+        if resume or origin is not None:
+            other = "--resume" if resume else "--from"
+            raise ConfigError(
+                f"{other} has its settings already; leave out --minutes, and give data by --data"
+            )
+        return planned(recipe, data, directory, assignments, shorthands, minutes)
+    with status("loading the data"):
         base = base_config(recipe, run) if origin is None else base_from(origin, recipe)
         config = settled(base, data=data, assignments=assignments, shorthands=shorthands)
         if run is not None:
@@ -107,7 +117,7 @@ def settled(
     """
     values = base.model_dump(mode="json")
     if data is not None:
-        values["data"] = _source(data, values["data"])
+        values["data"] = source_of(data, values["data"])
     values = override(values, tuple(assignments))
     values |= {name: value for name, value in shorthands.items() if value is not None}
     return config_from(values, "these settings")
@@ -158,7 +168,7 @@ def refuse_shorter(run: Path, config: Config) -> None:
         )
 
 
-def _source(argument: str, before: dict[str, Any]) -> dict[str, Any]:
+def source_of(argument: str, before: dict[str, Any]) -> dict[str, Any]:
     """The component for --data, in the range and size that the recipe's networks were made for."""
     from ..data.sources import source_for
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -28,6 +30,7 @@ def train(
     /,
     *,
     data: str | None = None,
+    minutes: float | None = None,
     directory: Annotated[Path, Parameter(name="--dir")] = Path("runs"),
     assignments: Settings = (),
     examples: int | None = None,
@@ -43,8 +46,9 @@ def train(
     """Train a generator against a discriminator; Ctrl-C saves a checkpoint and says how to go on from it.
 
     Args:
-        recipe: name of a recipe (see: evenodds recipes) or a YAML file; gan-digits if left out.
+        recipe: of evenodds recipes, a YAML file, or data to plan a run for; gan-digits if left out.
         data: name of a data set, an .npy or .npz file, an IDX file, or a folder of IDX files.
+        minutes: plan a run of that length for the data; an hour where data stand in place of a recipe.
         directory: where the new run gets its folder; with --resume, a run, or the folder of the newest one.
         assignments: change one setting of the recipe, as in --set batch_size=128; may be repeated.
         examples: how many training examples the discriminator sees.
@@ -62,7 +66,9 @@ def train(
     shorthands: dict[str, Any] = {"examples": examples, "seed": seed, "device": device, "threads": threads}
     shorthands |= {"on_trouble": on_trouble, "until": until}
     with Interruption() as stop:
-        ready = prepare(recipe, directory, data, assignments, shorthands, resume=resume, origin=origin)
+        ready = prepare(
+            recipe, directory, data, assignments, shorthands, resume=resume, origin=origin, minutes=minutes
+        )
         return _printed(ready) if dry_run else _train(ready, stop)
 
 
@@ -94,6 +100,10 @@ def _train(ready: Plan, stop: Interruption) -> int:
         return REFUSED if session.stopped["trouble"] else 0
     if complete:
         return 0
+    if not stop.requested:
+        go_on = command("train", "--resume", "--dir", run)
+        print(f"the time is over, at {session.examples:,} of {config.examples:,} examples; to go on: {go_on}")
+        return 0
     saved = f"a checkpoint at {session.examples:,} examples is saved; to go on"
     print(f"evenodds: interrupted, {saved}: {command('train', '--resume', '--dir', run)}", file=sys.stderr)
     return INTERRUPTED
@@ -104,6 +114,7 @@ def _loop(ready: Plan, run: Path, seen: int, stop: Interruption) -> Session | No
     from ..trainer import training
 
     session, shown = None, None
+    end = math.inf if ready.minutes is None else time.perf_counter() + 60 * ready.minutes
     begun = cast("Generator[Progress, None, None]", training(ready.config, run, dataset=ready.dataset))
     # closing it is what saves a checkpoint, whatever ends the loop
     with contextlib.closing(begun) as iterator:
@@ -114,7 +125,7 @@ def _loop(ready: Plan, run: Path, seen: int, stop: Interruption) -> Session | No
                     print("\n".join(ready.introduction(run, seen)), flush=True)
                     shown = display(Console(highlight=False), seen, ready.config)
                 shown.step(progress.examples, progress.report)
-                if stop.requested:
+                if stop.requested or time.perf_counter() > end:
                     break
         finally:
             if shown is not None:

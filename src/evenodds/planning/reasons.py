@@ -1,0 +1,134 @@
+"""What a plan has chosen, and why, in a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..config import Config
+from .candidates import PASSES, Variant, examples_needed, passes
+
+if TYPE_CHECKING:
+    from .making import Planner
+
+
+class Reason(NamedTuple):
+    """One choice.
+
+    Args:
+        what: that was chosen, such as batch.
+        value: of it.
+        why: a phrase.
+        settings: that it stands for; where the user has set one of them, the choice was not the plan's.
+    """
+
+    what: str
+    value: str
+    why: str
+    settings: tuple[str, ...]
+
+
+def reasons(planner: Planner, config: Config, variant: Variant, rate: float, beside: float) -> list[Reason]:
+    """Every choice of a plan.
+
+    Args:
+        planner: that has measured and chosen.
+        config: the outcome.
+        variant: that was chosen.
+        rate: examples a second in training steps.
+        beside: seconds that reports, pictures and checkpoints take.
+    """
+    advice, base = planner.advice, planner.candidate.recipe
+    found = [_network(planner, config, variant)]
+    if advice.size:
+        found.append(Reason("size", _by(variant), _why_size(planner, variant), ("data.size",)))
+    found.append(
+        Reason("batch", f"{config.batch_size} examples", f"as recipe {base} has it", ("batch_size",))
+    )
+    if advice.size and planner.recipe is None:
+        told = "both players see the labels" if config.conditional else "labels are not used"
+        found.append(Reason("labels", told, advice.conditional_reason, ("conditional",)))
+        found.append(Reason("mirror", "yes" if config.mirror else "no", advice.mirror_reason, ("mirror",)))
+        found.append(_augment(planner, config))
+        found.append(_penalties(config, variant, base))
+    grows = _ends(config.ema_half_life)
+    why = "an average of the last sixtieth of the run, and of less at first (Karras et al. 2020)"
+    found.append(Reason("average", f"half-life {grows} examples", why, ("ema_half_life",)))
+    return [*found, _engine(planner, config), _length(planner, config, rate, beside)]
+
+
+def _network(planner: Planner, config: Config, variant: Variant) -> Reason:
+    name = config.generator.network["name"]
+    value = f"{name}, width {variant.channels}" if variant.channels else name
+    why = planner.candidate.why
+    return Reason("networks", value, why, ("recipe", "generator.network", "discriminator.network"))
+
+
+def _why_size(planner: Planner, variant: Variant) -> str:
+    if not planner.resizable:
+        return "the size of the data"
+    need = examples_needed(planner.candidate, variant)
+    within = planner.budget.examples_at(planner.rates[variant])
+    if within < need:
+        return f"the smallest; good pictures need some {need:,.0f} examples, and {within:,} are within reach"
+    if (variant.height, variant.width) == planner.advice.size:
+        return f"what the images offer; {within:,} examples are within reach, good pictures need {need:,.0f}"
+    return f"{within:,} examples are within reach; larger images would need more than there is time for"
+
+
+def _augment(planner: Planner, config: Config) -> Reason:
+    advice, times = planner.advice, passes(planner.advice, config.examples)
+    often = f"every image is seen {times:.0f} times"
+    why = (
+        f"{often}, too seldom to be learnt by heart"
+        if times <= PASSES[advice.augment]
+        else (f"{often}, and {advice.augment_reason}")
+    )
+    value = str(config.augment["name"]) if config.augment else "none"
+    return Reason("augmentation", value, why, ("augment",))
+
+
+def _penalties(config: Config, variant: Variant, base: str) -> Reason:
+    weights = ", ".join(
+        f"{name} {_ends(options.get('weight', 1.0))}" for name, options in config.penalties.items()
+    )
+    pixels = variant.height * variant.width / 64**2
+    why = f"as recipe {base} has it"
+    if pixels != 1:
+        why += f", times {pixels:g}: in proportion to the pixels (Karras et al. 2020)"
+    return Reason("penalties", weights or "none", why, ("penalties",))
+
+
+def _engine(planner: Planner, config: Config) -> Reason:
+    threads = "" if config.threads is None else f", {config.threads} thread" + "s" * (config.threads > 1)
+    measured = sorted(planner.engines.items(), key=lambda item: -item[1])
+    told = [
+        f"{speed:,.0f}/s in {engine.precision}" + (f" on {engine.threads}" if engine.threads else "")
+        for engine, speed in measured
+    ]
+    why = f"measured: {', '.join(told)}" if len(told) > 1 else "networks so small gain nothing by more"
+    return Reason("machine", f"{config.precision}{threads}", why, ("precision", "threads"))
+
+
+def _length(planner: Planner, config: Config, rate: float, beside: float) -> Reason:
+    value = f"{config.examples:,} examples"
+    if planner.budget.examples is not None:
+        return Reason("length", value, f"{rate:,.0f} a second were measured", ("examples",))
+    whole = config.examples / rate + beside
+    why = (
+        f"{rate:,.0f} a second were measured; reports, pictures and checkpoints take "
+        f"{100 * beside / whole:.0f} % of the time, and 5 % are kept in reserve"
+    )
+    return Reason("length", value, why, ("examples",))
+
+
+def _ends(value: Any) -> str:
+    """3 for a number, 0 → 3 for a schedule."""
+    if isinstance(value, Mapping):
+        ends = [value[key] for key in ("start", "end") if key in value] or [value.get("value")]
+        return " → ".join(f"{end:,g}" for end in ends)
+    return f"{value:,g}"
+
+
+def _by(variant: Variant) -> str:
+    return f"{variant.height} × {variant.width} pixels"
