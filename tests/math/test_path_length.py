@@ -160,6 +160,17 @@ def test_gradient_by_finite_differences():
     assert abs(slope.item()) > 1e-3
 
 
+def test_stays_in_full_precision_under_autocast():
+    generator, z = small().eval(), torch.randn(4, 4)
+    values = []
+    for enabled in (False, True):
+        generator.path_length_mean.zero_()
+        torch.manual_seed(7)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            values.append(PathLength().of_generator(generator, z, None))
+    assert torch.equal(*values)
+
+
 @pytest.mark.parametrize("classes", [0, 3])
 @pytest.mark.parametrize("micro_batch", [None, 4])
 def test_plays_in_a_game_at_every_second_generator_step(classes, micro_batch):

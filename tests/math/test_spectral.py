@@ -181,6 +181,15 @@ def test_micro_batches_of_a_game():
         assert torch.allclose(sum(given), expected, atol=1e-5)
 
 
+def test_autocast_does_not_round_the_singular_value():
+    weight = torch.randn(6, 9)
+    one = SpectralNorm(weight)
+    other = copy.deepcopy(one)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = one(weight)
+    assert torch.equal(rounded, other(weight))
+
+
 def test_weights_can_be_saved_and_copied():
     layer, _ = layers()[1]
     state = layer.state_dict()
