@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..explore.choosing import Changed, Classify
     from ..explore.space import Space
 
+    Seen = tuple[Classify | None, tuple[str, ...]]  # tells what a sample shows, and the names of that
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +73,11 @@ def arithmetic(
     if how.attribute is None:
         _picked(found, given, label, how, common.out)
         return 0
-    classify = None if found.sampler.class_names else classifier(source, found)
+    classify, kinds = None, found.sampler.class_names
+    if not kinds:
+        classify, kinds = classifier(source, found)
     with status(f"choosing exemplars by their {how.attribute}"):
-        changes = _measured(found, how.attribute, how, label, classify, common.out)
+        changes = _measured(found, how.attribute, how, label, (classify, kinds), common.out)
     print("\n".join([*report(how.attribute, changes), f"the first of them in {common.out}"]))
     return 0
 
@@ -89,13 +93,13 @@ def _picked(space: Space, given: Sequence[list[int]], label: int | None, how: Me
 
 
 def _measured(
-    space: Space, name: str, how: Measuring, label: int | None, classify: Classify | None, out: Path
+    space: Space, name: str, how: Measuring, label: int | None, seen: Seen, out: Path
 ) -> list[Changed]:
     """The attribute in sums of many choices of exemplars; the first is drawn."""
     from ..explore.arithmetic import arithmetic as compute
     from ..explore.arithmetic import arithmetic_table
     from ..explore.attributes import attribute
-    from ..explore.choosing import changed, choose, measured_pool
+    from ..explore.choosing import changed, choose, measured_pool, names_of
 
     if how.repeats < 1 or how.pool < 1:
         raise ConfigError(
@@ -103,6 +107,7 @@ def _measured(
             "give at least 1 and some hundreds"
         )
     measure = attribute(name, space.sampler.sample_shape[0])
+    classify, kinds = seen
     pool = measured_pool(space, measure, count=how.pool, classify=classify, label=label)
     changes = []
     for repeat in range(how.seed, how.seed + how.repeats):
@@ -110,21 +115,22 @@ def _measured(
         result = compute(space, a, b, c, seed=repeat, spread=how.spread)
         changes.append(changed(space, result, measure, classify))
         if repeat == how.seed:
-            names = (f"much {name}", f"little {name}", "another")
-            save_table(arithmetic_table(space, result, names), out)
+            save_table(arithmetic_table(space, result, names_of(name, (a, b, c), kinds)), out)
     return changes
 
 
-def classifier(source: Path, space: Space) -> Classify | None:
+def classifier(source: Path, space: Space) -> Seen:
     """Tells what a sample shows by its nearest training images, where the source is a run on labels."""
     if not (source / "config.yaml").is_file():
-        return None
+        return None, ()
     from ..explore.neighbours import by_neighbours
     from .opening import open_data
 
     with status("opening the run's data"):
         dataset = open_data(source, space.sampler, None)
-    return by_neighbours(dataset, space.sampler.value_range) if dataset.train.y is not None else None
+    if dataset.train.y is None or len(dataset.sample_shape) != 3:
+        return None, ()
+    return by_neighbours(dataset, space.sampler.value_range), dataset.class_names
 
 
 def report(name: str, changes: Sequence[Changed]) -> list[str]:

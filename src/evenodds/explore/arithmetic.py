@@ -30,10 +30,12 @@ class Concept:
     Args:
         seeds: of its exemplars; three in the paper.
         label: their class; None for a generator without classes.
+        kind: what they show, if somebody could tell.
     """
 
     seeds: tuple[int, ...]
     label: int | None = None
+    kind: int | None = None
 
     @property
     def labels(self) -> list[int] | None:
@@ -140,6 +142,6 @@ def arithmetic_table(space: Space, result: Arithmetic, names: Sequence[str]) -> 
     return Table(
         cells=cells,
         title=heading(sampler, f"{names[0]} - {names[1]} + {names[2]}"),
-        columns=[names[0], "", names[1], "", names[2], "", "", "the sum, and around it", ""],
+        columns=[names[0], "", names[1], "", names[2], "", "", "the sum", ""],
         rows=[*rows, f"sum of latents {space.name}", "sum of images"],
     )

@@ -148,6 +148,18 @@ UNITS = {
     "height": "pixels",
 }  # the others: 0 to 1
 
+WORDS = {  # what has much of it, and what has little
+    "thickness": ("thick", "thin"),
+    "slant": ("leaning right", "leaning left"),
+    "width": ("wide", "narrow"),
+    "height": ("tall", "low"),
+    "brightness": ("bright", "dark"),
+    "red": ("red", "not red"),
+    "green": ("green", "not green"),
+    "blue": ("blue", "not blue"),
+    "saturation": ("colourful", "grey"),
+}
+
 
 def attribute(name: str, channels: int) -> Measure:
     """The measure of that name.

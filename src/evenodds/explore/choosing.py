@@ -11,7 +11,7 @@ import numpy as np
 from ..data.dataset import Array
 from ..errors import ConfigError
 from .arithmetic import CENTRE, Arithmetic, Concept
-from .attributes import Measure
+from .attributes import WORDS, Measure
 from .figures import need_images
 from .neighbours import unit
 from .space import Space
@@ -122,7 +122,20 @@ def choose(pool: Pool, seed: int) -> tuple[Concept, Concept, Concept]:
 
 def _concept(pool: Pool, seeds: Array) -> Concept:
     label = None if pool.labels is None else int(pool.labels[seeds[0]])
-    return Concept(tuple(int(seed) for seed in seeds), label)
+    kind = None if pool.kinds is None else int(pool.kinds[seeds[0]])
+    return Concept(tuple(int(seed) for seed in seeds), label, kind)
+
+
+def names_of(attribute: str, concepts: Sequence[Concept], kinds: Sequence[str]) -> tuple[str, str, str]:
+    """thick 8, thin 8, thin 5: the chosen concepts in words.
+
+    Args:
+        kinds: names of what samples show; empty if nobody can tell.
+    """
+    much, little = WORDS.get(attribute, (f"much {attribute}", f"little {attribute}"))
+    shown = [f" {kinds[one.kind]}" if kinds and one.kind is not None else "" for one in concepts]
+    a, b, c = (f"{word}{kind}" for word, kind in zip((much, little, little), shown, strict=True))
+    return (a, b, c) if kinds else (a, b, f"another {c}")
 
 
 def _by_kind(pool: Pool, random: np.random.Generator) -> list[Array]:
