@@ -110,4 +110,8 @@ def test_info():
 
 @needs_mnist
 def test_mnist_is_clean():
-    assert check("mnist") == []
+    """But for ones that differ in a few pixels: fewer than 1 image in 300."""
+    found = check("mnist")
+    assert {finding.severity for finding in found} == {"note"}
+    near = next(finding for finding in found if finding.kind == "near-duplicates")
+    assert 50 < near.count < 70_000 / 300

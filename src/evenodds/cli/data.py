@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from json import dumps
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 from rich.console import Console
@@ -11,34 +13,76 @@ from .display import is_live, status
 from .signals import uninterrupted
 from .text import listed, shape, size, wrapped
 
+if TYPE_CHECKING:
+    from ..data.check import Report
+
 data_app = App(
     name="data", help="Check, describe or download a data set.", result_action="return_value", sort_key=10
 )
 
 
 @data_app.command
-def check(source: str, /) -> int:
-    """Look for what would spoil training: damaged files, duplicates, splits that overlap, rare classes.
+def check(source: str, /, *, strict: bool = False, json: bool = False) -> int:
+    """Look for what would spoil training, and propose how to train.
 
-    The exit status is 2 if it can't be trained on, 0 if it can.
+    Files that can't be read, images too small, copies and near-copies, splits that overlap, rare classes;
+    then size, channels, mirroring and augmentation, and what so many images can carry. The exit status
+    is 2 if it can't be trained on, 0 if it can.
 
     Args:
-        source: name of a data set, a file, or a folder of IDX files.
+        source: name of a data set, or a file or folder of any kind that --data takes.
+        strict: also exit with 2 where there is a warning.
+        json: print everything found as JSON.
     """
     with status(f"checking {source}"):
         with uninterrupted():
-            from ..data.check import check as find
-        findings = find(source)
-    for finding in findings:
+            from ..data.check import examine
+        report = examine(source)
+    failed = bool(report.count("error") or (strict and report.count("warning")))
+    if json:
+        print(_json(source, report))
+        return 2 if failed else 0
+    for finding in report.findings:
         print(wrapped(f"{finding.severity}: {finding.message}"))
-    errors = sum(finding.severity == "error" for finding in findings)
-    if not findings:
-        print(f"{source}: nothing wrong")
-    elif not errors:
-        print(f"{source}: can be trained on, with {_count(len(findings), 'warning')}")
-    else:
-        print(f"{source}: can't be trained on, {_count(errors, 'error')}")
-    return 2 if errors else 0
+    if report.advice is not None:
+        print(listed(_proposals(dataclasses.asdict(report.advice))))
+    print(f"{source}: {_verdict(report)}")
+    return 2 if failed else 0
+
+
+def _verdict(report: Report) -> str:
+    """Whether it can be trained on."""
+    errors, warnings = report.count("error"), report.count("warning")
+    if errors:
+        return f"can't be trained on, {_count(errors, 'error')}"
+    if warnings:
+        return f"can be trained on, with {_count(warnings, 'warning')}"
+    return "nothing wrong"
+
+
+def _json(source: str, report: Report) -> str:
+    """Findings and proposals, for programs."""
+    facts = {
+        "source": source,
+        "findings": [dataclasses.asdict(finding) for finding in report.findings],
+        "advice": None if report.advice is None else dataclasses.asdict(report.advice),
+    }
+    return dumps(facts, indent=2, ensure_ascii=False)
+
+
+def _proposals(advice: dict[str, Any]) -> list[tuple[str, str]]:
+    """How to train on the data, in words: (what, proposal and reason)."""
+    if advice["size"] is None:
+        return [("can carry", advice["capacity"])]
+    channels = _count(advice["channels"], "channel")
+    said = {True: "yes", False: "no"}
+    return [
+        ("train at", f"{shape(advice['size'])} pixels, {channels}, fit {advice['fit']}"),
+        ("use labels", f"{said[advice['conditional']]}: {advice['conditional_reason']}"),
+        ("mirror", f"{said[advice['mirror']]}: {advice['mirror_reason']}"),
+        ("augment", f"{advice['augment']}: {advice['augment_reason']}"),
+        ("can carry", advice["capacity"]),
+    ]
 
 
 @data_app.command
@@ -46,7 +90,7 @@ def info(source: str, /) -> int:
     """Say what is in a data set.
 
     Args:
-        source: name of a data set, a file, or a folder of IDX files.
+        source: name of a data set, or a file or folder of any kind that --data takes.
     """
     with status(f"reading {source}"):
         with uninterrupted():
@@ -66,6 +110,7 @@ def info(source: str, /) -> int:
     print(listed(rows))
     for name, split in facts["splits"].items():
         print(wrapped(f"{name}: {_split(split)}"))
+    print(listed(_proposals(facts["advice"])))
     return 0
 
 

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError, DataError
+from .advice import Advice, Facts, advise
 from .arrays import array_problems, load_arrays, named_parts
+from .check_images import digests, file_findings, pixel_findings, repeated
 from .dataset import Array, Dataset, Split
+from .findings import KEPT, Finding, example_names, some
 from .sources import DATASETS, source_for
+from .thumbnails import chunks
 
 IMBALANCE = 10  # a class this many times rarer than the commonest is worth a word
 FEW = 100  # examples below which no generator learns a distribution
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing found.
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What came of looking at a data set.
 
     Args:
-        severity: "error" keeps the data from being trained on, "warning" may spoil the result.
-        kind: a word to search for, such as "duplicates".
-        split: where, or "" for the whole.
-        count: how many examples, values or classes it concerns.
-        message: one sentence with the remedy.
+        findings: every problem, errors first.
+        data: the data set, or None where it can't be opened.
+        advice: what to train on it, likewise.
     """
 
-    severity: Literal["error", "warning"]
-    kind: str
-    split: str
-    count: int
-    message: str
+    findings: tuple[Finding, ...]
+    data: Dataset | None = None
+    advice: Advice | None = None
+
+    def count(self, severity: str) -> int:
+        """How many findings of that severity there are."""
+        return sum(finding.severity == severity for finding in self.findings)
 
 
 def check(data: Dataset | str | Path) -> list[Finding]:
@@ -44,30 +47,55 @@ def check(data: Dataset | str | Path) -> list[Finding]:
     Args:
         data: a data set, or a name or path as given to `--data`.
     """
+    return list(examine(data).findings)
+
+
+def examine(data: Dataset | str | Path) -> Report:
+    """Every problem of a data set, and proposals for training on it.
+
+    Args:
+        data: as in `check`.
+    """
     if not isinstance(data, Dataset):
         errors = _array_errors(Path(data))
         if errors:
-            return errors
+            return Report(tuple(errors))
         try:
             data = _open(str(data))
         except (ConfigError, DataError) as error:
-            return [Finding("error", "unreadable", "", 1, str(error))]
+            return Report((Finding("error", "unreadable", "", 1, str(error)),))
+    findings = _findings(data)
+    order = ("error", "warning", "note")
+    findings.sort(key=lambda finding: order.index(finding.severity))
+    return Report(tuple(findings), data, advised(data))
+
+
+def advised(data: Dataset) -> Advice:
+    """`advise`, with what the original files tell."""
+    files = data.files
+    sizes = [] if files is None else [size for split in files.sizes.values() for size in split]
+    return advise(data, Facts(sizes=sizes))
+
+
+def _findings(data: Dataset) -> list[Finding]:
     # Points drawn independently from a density coincide by chance once they are rounded to float32.
     independent = data.density is not None
-    findings = [
-        finding
-        for name, split in data.splits.items()
-        for finding in _split_findings(name, split, independent)
-    ]
-    return findings + ([] if independent else _overlap_findings(data)) + _class_findings(data)
+    images = len(data.sample_shape) == 3
+    known = {} if independent else {name: digests(split.x) for name, split in data.splits.items()}
+    findings = file_findings(data) if images else []
+    for name, split in data.splits.items():
+        findings += _split_findings(data, name, split, known.get(name))
+    findings += _overlap_findings(data, known) + _class_findings(data)
+    return findings + (pixel_findings(data) if images else [])
 
 
 def info(data: Dataset | str | Path) -> dict[str, Any]:
     """What is in a data set, as JSON-ready values.
 
     Returns:
-        name, source, fingerprint, sample_shape, dtype, value_range, class_names, bytes, and for each of
-        `splits` its examples, minimum, maximum, mean, std (of the stored values) and, with labels, per_class.
+        name, source, fingerprint, sample_shape, dtype, value_range, class_names, bytes, the fields of
+        `Advice` as `advice`, and for each of `splits` its examples, minimum, maximum, mean, std (of the
+        stored values) and, with labels, per_class.
 
     Raises:
         DataError: the name or path can't be opened.
@@ -83,6 +111,7 @@ def info(data: Dataset | str | Path) -> dict[str, Any]:
         "value_range": None if data.value_range is None else list(data.value_range),
         "class_names": list(data.class_names),
         "bytes": sum(split.x.nbytes for split in data.splits.values()),
+        "advice": asdict(advised(data)),
         "splits": {name: _summary(split, data.classes) for name, split in data.splits.items()},
     }
 
@@ -93,16 +122,28 @@ def _open(argument: str) -> Dataset:
 
 
 def _summary(split: Split, classes: int) -> dict[str, Any]:
+    low, high, mean, std = _moments(split.x)
     summary: dict[str, Any] = {
         "examples": len(split),
-        "minimum": float(split.x.min()),
-        "maximum": float(split.x.max()),
-        "mean": float(split.x.mean(dtype=np.float64)),
-        "std": float(split.x.std(dtype=np.float64)),
+        "minimum": low,
+        "maximum": high,
+        "mean": mean,
+        "std": std,
     }
     if split.y is not None:
         summary["per_class"] = np.bincount(split.y, minlength=classes).tolist()
     return summary
+
+
+def _moments(x: Array) -> tuple[float, float, float, float]:
+    """Minimum, maximum, mean and standard deviation, a part of a memory map at a time."""
+    low, high, total = np.inf, -np.inf, 0.0
+    for part in chunks(x):
+        low, high = min(low, float(x[part].min())), max(high, float(x[part].max()))
+        total += float(x[part].sum(dtype=np.float64))
+    mean = total / x.size
+    squares = sum(float(((x[part].astype(np.float64) - mean) ** 2).sum()) for part in chunks(x))
+    return low, high, mean, float(np.sqrt(squares / x.size))
 
 
 def _array_errors(path: Path) -> list[Finding]:
@@ -120,23 +161,30 @@ def _array_errors(path: Path) -> list[Finding]:
     ]
 
 
-def _split_findings(name: str, split: Split, independent: bool) -> list[Finding]:
-    """Duplicates unless independent, constant examples, too few examples and bad values within one split."""
+def _split_findings(data: Dataset, name: str, split: Split, known: list[bytes] | None) -> list[Finding]:
+    """Duplicates where there are digests, constant examples, too few examples and bad values of one split."""
     count = len(split)
     findings = []
     if name == "train" and count < FEW:
         text = f"train has only {count} examples, which a discriminator learns by heart; add data"
         findings.append(Finding("warning", "few", name, count, text))
-    duplicates = 0 if independent else count - len(set(_digests(split.x)))
-    if duplicates:
-        text = f"{duplicates} of {count} {name} examples repeat an earlier one exactly; remove them"
-        findings.append(Finding("warning", "duplicates", name, duplicates, text))
+    again = repeated(known or [])
+    if len(again):
+        text = f"{len(again)} of {count} {name} examples repeat an earlier one exactly"
+        findings.append(_about(data, "duplicates", name, again.tolist(), text, "remove them"))
     flat = split.x.reshape(count, -1)
-    constant = int((flat.min(1) == flat.max(1)).sum()) if flat.shape[1] > 1 else 0
-    if constant:
-        text = f"{constant} of {count} {name} examples have one value everywhere; remove empty images"
-        findings.append(Finding("warning", "constant", name, constant, text))
+    constant = np.flatnonzero(flat.min(1) == flat.max(1)) if flat.shape[1] > 1 else np.empty(0, int)
+    if len(constant):
+        text = f"{len(constant)} of {count} {name} examples have one value everywhere"
+        findings.append(_about(data, "constant", name, constant.tolist(), text, "remove empty images"))
     return findings + _scale_findings(name, split.x)
+
+
+def _about(data: Dataset, kind: str, split: str, rows: list[int], text: str, remedy: str) -> Finding:
+    """A warning about these examples, with their names where they came from files."""
+    names = example_names(data, split, rows[:KEPT])
+    shown = f": {some(names, len(rows))}" if data.files is not None else ""
+    return Finding("warning", kind, split, len(rows), f"{text}{shown}; {remedy}", tuple(names))
 
 
 def _scale_findings(name: str, x: Array) -> list[Finding]:
@@ -150,19 +198,17 @@ def _scale_findings(name: str, x: Array) -> list[Finding]:
     return [Finding("warning", "dark", name, len(x), text)] if high < 32 else []
 
 
-def _overlap_findings(data: Dataset) -> list[Finding]:
+def _overlap_findings(data: Dataset, digests: dict[str, list[bytes]]) -> list[Finding]:
     """Examples of validation and test that are in an earlier split too."""
-    digests = {name: _digests(split.x) for name, split in data.splits.items()}
     names = list(digests)
     findings = []
     for position, later in enumerate(names):
         for earlier in names[:position]:
             known = set(digests[earlier])
-            shared = sum(digest in known for digest in digests[later])
+            shared = [row for row, digest in enumerate(digests[later]) if digest in known]
             if shared:
-                of = len(digests[later])
-                text = f"{shared} of {of} {later} examples are also in {earlier}; remove them from one"
-                findings.append(Finding("warning", "overlap", later, shared, text))
+                text = f"{len(shared)} of {len(digests[later])} {later} examples are also in {earlier}"
+                findings.append(_about(data, "overlap", later, shared, text, "remove them from one"))
     return findings
 
 
@@ -187,8 +233,3 @@ def _class_findings(data: Dataset) -> list[Finding]:
             )
             findings.append(Finding("warning", "imbalance", name, len(rare), text))
     return findings
-
-
-def _digests(x: Array) -> list[bytes]:
-    """16 bytes for each example, the same for equal examples and, in practice, only for those."""
-    return [hashlib.blake2b(example.tobytes(), digest_size=16).digest() for example in x]

@@ -42,17 +42,20 @@ class Pair(NamedTuple):
     similarity: float
 
 
-def near_duplicates(parts: Sequence[Array], *, seed: int = 0) -> list[Pair]:
+def near_duplicates(parts: Sequence[Array], *, skip: Indices | None = None, seed: int = 0) -> list[Pair]:
     """Pairs that connect every image to the ones nearly the same, the most similar first.
 
     Of many images that are all alike, not all pairs are listed: each has one to the nearest of them.
 
     Args:
         parts: (N, C, H, W) each, of one shape; numbered through, one part after the other.
+        skip: images to leave out, such as exact copies.
         seed: of the images around which the cells are.
     """
-    sharp = np.concatenate([descriptors(part) for part in parts], axis=1)  # (shifts, N, F)
-    pairs = _candidates(sharp, np.random.default_rng(seed))
+    described = np.concatenate([descriptors(part) for part in parts], axis=1)  # (shifts, N, F)
+    if skip is not None:
+        described[:, skip] = 0
+    pairs = _candidates(described, np.random.default_rng(seed))
     similar = [
         similarity(*(shrunk(_taken(parts, ends), SHARP) for ends in chunk.T))
         for chunk in _chunked(pairs, parts[0])
