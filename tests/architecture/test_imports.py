@@ -13,8 +13,8 @@ from sources import FILES, MODULES, ROOT, SRC, imports, name_of, own
 LAYERS = {
     1: """algorithm losses penalties latents ema schedules networks metrics theory augment
           dirac""",
-    2: """errors files config components adaptation optimizers build checkpoint run recorder tracking saving trainer
-          sampling opening evaluation acceleration distributed data referee odds plugins
+    2: """errors files config components adaptation optimizers build checkpoint run recorder tracking saving
+          trainer sampling opening evaluation acceleration distributed data referee odds plugins
           drawing memory system_memory progress_picture settings_text fine_tuning compatibility""",
     3: """recipes explore export lab report cli web estimator doctor branching loss_doctor planning""",
 }
