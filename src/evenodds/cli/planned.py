@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config, config_from, override
 from ..errors import ConfigError
 from ..recipes import recipe_names
+from .asked import Asked, source_of
+from .display import status
 from .text import duration, listed
 
 if TYPE_CHECKING:
+    from ..planning.choice import Budget
+    from ..planning.making import Planner
     from ..planning.reasons import Reason
     from .plan import Plan
 
 DEFAULT_MINUTES = 60.0
+MOST_MINUTES = 10**6
 AS_YOU_SAID = "as you said"
 
 
@@ -30,65 +35,62 @@ def names_data(argument: str | None) -> bool:
     return argument in DATASETS or Path(argument).exists() or any(sign in argument for sign in "/\\.")
 
 
-def planned(
-    argument: str | None,
-    data: str | None,
-    directory: Path,
-    assignments: Sequence[str],
-    shorthands: Mapping[str, Any],
-    minutes: float | None,
-) -> Plan:
+def planned(asked: Asked) -> Plan:
     """What to train on these data in this time; measured, chosen and said, with nothing written.
 
-    Args:
-        argument: data, or a recipe, whose networks are then kept.
-        data: as given by --data.
-        directory: as given by --dir.
-        assignments: those of --set, which overrule the plan.
-        shorthands: setting -> value of --examples and its like, likewise.
-        minutes: to train for.
+    Data stand in place of the recipe, or in --data beside a recipe whose networks are then kept.
 
     Raises:
         ConfigError, DataError, RunError: it can't be trained.
     """
-    from ..planning.choice import Budget
-    from ..planning.machine import inspect_machine
-    from ..planning.making import Planner
-    from .plan import opened, plan
-    from .settings import source_of
+    from .plan import plan
 
-    recipe = None if names_data(argument) else argument
-    named = data if names_data(argument) is False else argument
-    if named is None or (data is not None and recipe is None):
-        raise ConfigError(
-            "a plan needs data; name one data set or path, as in: evenodds train PATH --minutes 60"
-        )
-    given = {name: value for name, value in shorthands.items() if value is not None}
-    source = _with(source_of(named, {}), [one for one in assignments if one.startswith("data.")])
-    dataset, advice = opened(source)
-    budget = Budget(
-        minutes=None if "examples" in given else minutes or DEFAULT_MINUTES, examples=given.get("examples")
-    )
-    if budget.minutes is not None and not 0 < budget.minutes < 10**6:
-        raise ConfigError(f"--minutes {minutes} is no time to train in; give a number above 0")
-
-    def settle(values: Mapping[str, Any]) -> Config:
-        return config_from(override(values, tuple(assignments)) | given, "these settings")
-
-    planner = Planner(
-        dataset, source, advice, inspect_machine(given.get("device", "auto")), budget, settle, _say, recipe
-    )
+    planner = _planner(asked)
     made = planner.make()
-    said = {*(one.partition("=")[0].strip() for one in assignments), *given}
+    said = {*(one.partition("=")[0].strip() for one in asked.assignments), *asked.given}
     lines = [
         f"a plan for {planner.machine.text}:",
         *listed([(one.what, _phrase(one, said)) for one in made.reasons]).splitlines(),
         f"time: about {duration(made.seconds)}",
         f"expect: {made.expectation}",
-        f"the data: {advice.capacity}",
+        f"the data: {planner.advice.capacity}",
     ]
-    ready = plan(made.config, directory, resuming=False, dataset=made.dataset)
-    return dataclasses.replace(ready, planned=tuple(lines), minutes=budget.minutes)
+    ready = plan(made.config, asked.directory, resuming=False, dataset=made.dataset)
+    return dataclasses.replace(ready, planned=tuple(lines), minutes=planner.budget.minutes)
+
+
+def _planner(asked: Asked) -> Planner:
+    """With the data opened and everything that the user said."""
+    from ..planning.machine import inspect_machine
+    from ..planning.making import Planner
+    from .plan import opened
+
+    recipe = None if names_data(asked.recipe) else asked.recipe
+    named = asked.data if recipe is not None or asked.recipe is None else asked.recipe
+    if named is None or (asked.data is not None and named != asked.data):
+        raise ConfigError("a plan is for one data set; name it, as in: evenodds train PATH --minutes 60")
+    budget = _budget(asked)
+    data_settings = [one for one in asked.assignments if one.startswith("data.")]
+    source: dict[str, Any] = override({"data": source_of(named, {})}, data_settings)["data"]
+    with status("reading the data"):
+        dataset, advice = opened(source)
+
+    def settle(values: Mapping[str, Any]) -> Config:
+        return config_from(override(values, tuple(asked.assignments)) | asked.given, "these settings")
+
+    machine = inspect_machine(asked.given.get("device", "auto"))
+    return Planner(dataset, source, advice, machine, budget, settle, _say, recipe)
+
+
+def _budget(asked: Asked) -> Budget:
+    from ..planning.choice import Budget
+
+    minutes, examples = asked.minutes, asked.given.get("examples")
+    if minutes is not None and examples is not None:
+        raise ConfigError("--minutes and --examples say the same twice; leave one of them out")
+    if minutes is not None and not 0 < minutes < MOST_MINUTES:
+        raise ConfigError(f"--minutes {minutes:g} is no time to train in; give a number above 0")
+    return Budget(None if examples else minutes or DEFAULT_MINUTES, examples)
 
 
 def _phrase(reason: Reason, said: set[str]) -> str:
@@ -99,11 +101,6 @@ def _phrase(reason: Reason, said: set[str]) -> str:
         for setting in reason.settings
     )
     return f"{reason.value}: {AS_YOU_SAID if mine else reason.why}"
-
-
-def _with(source: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    values: dict[str, Any] = override({"data": dict(source)}, tuple(assignments))["data"]
-    return values
 
 
 def _say(text: str) -> None:

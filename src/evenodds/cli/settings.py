@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import Config, config_from, load_config, override
 from ..errors import ConfigError, RunError
 from ..recipes import recipe as packaged
+from .asked import Asked, source_of
 from .display import status
 from .planned import names_data, planned
 from .signals import uninterrupted
@@ -18,59 +19,36 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 DEFAULT_RECIPE = "gan-digits"
-# Where values are always bytes, or any size is to be had, the recipe's own range and size hold for --data.
-KEEP_THEIR_RANGE = (
-    "digits", "mnist", "fashion_mnist", "stacked_mnist", "cifar10", "emoji", "idx", "images"
-)  # fmt: skip
-KEEP_THEIR_SIZE = ("emoji", "images")
 
 
-def prepare(
-    recipe: str | None,
-    directory: Path,
-    data: str | None,
-    assignments: Sequence[str],
-    shorthands: Mapping[str, Any],
-    *,
-    resume: bool,
-    origin: str | None = None,
-    minutes: float | None = None,
-) -> Plan:
+def prepare(asked: Asked) -> Plan:
     """Everything that `evenodds train` is asked for, checked and built; nothing is written.
-
-    Args:
-        recipe: name or YAML file; None for the default, or for the config of the run that is resumed.
-        directory: as given by --dir.
-        data: as given by --data.
-        assignments: those of --set.
-        shorthands: setting -> value of --examples and its like; None where one was left out.
-        resume: whether `directory` is to be resumed.
-        origin: as given by --from.
-        minutes: as given by --minutes.
 
     Raises:
         ConfigError, DataError, RunError: it can't be trained.
     """
-    if resume and origin is not None:
+    if asked.resume and asked.origin is not None:
         raise ConfigError("--from begins a new run and --resume goes on with one; leave one of them out")
-    run = run_to_resume(directory) if resume else None
+    run = run_to_resume(asked.directory) if asked.resume else None
     if run is None:
-        refuse_run_as_base(directory)
+        refuse_run_as_base(asked.directory)
     with status("loading PyTorch"), uninterrupted():
         from .plan import plan
-    if minutes is not None or names_data(recipe):
-        if resume or origin is not None:
-            other = "--resume" if resume else "--from"
+    if asked.minutes is not None or names_data(asked.recipe):
+        if run is not None or asked.origin is not None:
+            other = "--resume" if run is not None else "--from"
             raise ConfigError(
                 f"{other} has its settings already; leave out --minutes, and give data by --data"
             )
-        return planned(recipe, data, directory, assignments, shorthands, minutes)
+        return planned(asked)
     with status("loading the data"):
-        base = base_config(recipe, run) if origin is None else base_from(origin, recipe)
-        config = settled(base, data=data, assignments=assignments, shorthands=shorthands)
+        base = (
+            base_config(asked.recipe, run) if asked.origin is None else base_from(asked.origin, asked.recipe)
+        )
+        config = settled(base, data=asked.data, assignments=asked.assignments, shorthands=asked.shorthands)
         if run is not None:
             refuse_shorter(run, config)
-        return plan(config, run or directory, resuming=resume)
+        return plan(config, run or asked.directory, resuming=asked.resume)
 
 
 def base_config(recipe: str | None, run: Path | None) -> Config:
@@ -166,18 +144,3 @@ def refuse_shorter(run: Path, config: Config) -> None:
             f"{run} has already seen {seen:,} examples, more than the {config.examples:,} asked for; "
             "give a larger --examples"
         )
-
-
-def source_of(argument: str, before: dict[str, Any]) -> dict[str, Any]:
-    """The component for --data, in the range and size that the recipe's networks were made for."""
-    from ..data.sources import source_for
-
-    source: dict[str, Any] = dict(source_for(argument))
-    if "path" in source:
-        # so that the run can be resumed and evaluated from another folder
-        source["path"] = str(Path(source["path"]).resolve())
-    if "value_range" in before and source["name"] in KEEP_THEIR_RANGE:
-        source["value_range"] = before["value_range"]
-    if "size" in before and source["name"] in KEEP_THEIR_SIZE:
-        source["size"] = before["size"]
-    return source

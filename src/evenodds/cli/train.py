@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from cyclopts import Parameter
 from rich.console import Console
 
+from .asked import Asked
 from .display import display
 from .signals import INTERRUPTED, REFUSED, Interruption
 from .text import command
@@ -61,14 +62,17 @@ def train(
         origin: a run or generator file whose trained players are where the new run starts, for other data.
         resume: go on with an interrupted run, or train a finished one longer with --examples.
     """
+    wanted: dict[str, Any] = {"examples": examples, "seed": seed, "device": device, "threads": threads}
+    wanted |= {"on_trouble": on_trouble, "until": until}
+    asked = Asked(recipe, directory, data, assignments, wanted, resume, origin, minutes)
+    return _prepared(asked, dry_run=dry_run)
+
+
+def _prepared(asked: Asked, *, dry_run: bool) -> int:
     from .settings import prepare
 
-    shorthands: dict[str, Any] = {"examples": examples, "seed": seed, "device": device, "threads": threads}
-    shorthands |= {"on_trouble": on_trouble, "until": until}
     with Interruption() as stop:
-        ready = prepare(
-            recipe, directory, data, assignments, shorthands, resume=resume, origin=origin, minutes=minutes
-        )
+        ready = prepare(asked)
         return _printed(ready) if dry_run else _train(ready, stop)
 
 

@@ -140,10 +140,11 @@ def settings(
     """
     base = recipe(candidate.recipe).model_dump(mode="json")
     values: dict[str, Any] = stretched(base, examples / base["examples"])
-    pixels = variant.height * variant.width / 64**2
+    square = variant.height == variant.width
+    size = variant.height if square else [variant.height, variant.width]
     values |= {
         "recipe": f"planned-{candidate.name}",
-        "data": {**data, "size": [variant.height, variant.width]} if resizable else dict(data),
+        "data": {**data, "size": size} if resizable else dict(data),
         "conditional": advice.conditional,
         "mirror": advice.mirror,
         "augment": augmentation(advice, examples),
@@ -151,14 +152,19 @@ def settings(
         "ema_half_life": half_life(examples),
         **intervals(examples, values["batch_size"], cadence),
     }
+    if floats:
+        values["generator"]["network"]["output"] = "linear"
+    return _sized(values, variant) | {"metrics": [], "metrics_every": "never"}
+
+
+def _sized(values: dict[str, Any], variant: Variant) -> dict[str, Any]:
+    """With the widths of a variant, and penalties in proportion to its pixels."""
     if variant.channels:
         for player in ("generator", "discriminator"):
             values[player]["network"] |= {"width": variant.channels, "max_width": 8 * variant.channels}
         for penalty in values["penalties"].values():
-            penalty["weight"] = times(penalty["weight"], pixels)
-    if floats:
-        values["generator"]["network"]["output"] = "linear"
-    return values | {"metrics": [], "metrics_every": "never"}
+            penalty["weight"] = times(penalty["weight"], variant.height * variant.width / 64**2)
+    return values
 
 
 def stretched(value: Any, factor: float) -> Any:

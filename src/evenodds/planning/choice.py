@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .candidates import Cadence, Candidate, Variant, examples_needed
 
 SHARE = 0.95  # of the time is planned with: a machine is seldom faster than it was measured, but often slower
+
+
+class Engine(NamedTuple):
+    """How the machine is used."""
+
+    threads: int | None
+    precision: str
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..components import build
 from ..config import Config
@@ -15,20 +15,13 @@ from ..data.sources import DATASETS
 from ..recipes import recipe as packaged
 from . import candidates, choice, measuring
 from .candidates import Cadence, Candidate, Variant
-from .choice import Budget
+from .choice import Budget, Engine
 from .expectations import expected
 from .machine import Machine
-from .reasons import Reason, reasons
+from .reasons import Known, Reason, reasons
 
 FINAL_S = 5.0  # of steps with the configuration that was chosen, for the length of the run
 Settle = Callable[[Mapping[str, Any]], Config]  # what the user said applied to values, and checked
-
-
-class Engine(NamedTuple):
-    """How the machine is used."""
-
-    threads: int | None
-    precision: str
 
 
 @dataclass(frozen=True)
@@ -113,9 +106,14 @@ class Planner:
         beside = costs.of(self.cadence)
         config = self._config(variant, self.budget.examples_at(rate, beside, batch=once))
         seconds = config.examples / rate + beside
-        told = reasons(self, config, variant, rate, beside)
+        told = reasons(self._known(), config, variant, rate, beside)
         text = expected(self.candidate.name, config.examples, variant.side)
         return Made(config, dataset, told, seconds, text)
+
+    def _known(self) -> Known:
+        fixed = self.recipe is not None
+        parts = (self.candidate, self.advice, self.budget, self.resizable, fixed, self.engines, self.rates)
+        return Known(*parts)
 
     def best_engine(self) -> Engine | None:
         """The fastest of those measured; None before."""
