@@ -309,7 +309,7 @@ def test_a_full_disk(folder, cache, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for target in ("evenodds.data.images.partial.Partial.append", "evenodds.data.images.finish._copy"):
+    for target in ("evenodds.data.images.partial.Partial.append", "evenodds.data.images.finish._content"):
         with monkeypatch.context() as patch:
             patch.setattr(target, full)
             with pytest.raises(DataError, match=r"No space left on device.*EVENODDS_CACHE") as caught:
@@ -445,6 +445,26 @@ def test_proposed_sizes(sizes, proposed):
 def test_options_out_of_range(folder, options, said):
     with pytest.raises(ConfigError, match=said):
         opened(folder, **options)
+
+
+def test_large_images_come_in_small_chunks(folder, monkeypatch):
+    data = opened(folder)
+    sizes = []
+    decoded_rows = module.decoded_rows
+
+    def counting(*arguments):
+        for chunk in decoded_rows(*arguments):
+            sizes.append(len(chunk))
+            yield chunk
+
+    monkeypatch.setattr(module, "decoded_rows", counting)
+    monkeypatch.setattr(rows, "CHUNK_BYTES", 7 * 4 * 144)
+    assert len(by_name(opened(folder, seed=1))) == 20
+    assert sizes == [7, 7, 6]
+    monkeypatch.setattr(rows, "CHUNK_BYTES", 1)
+    again = opened(folder, seed=2)
+    assert len(by_name(again)) == 20
+    assert dataclasses.replace(again, digest="").fingerprint == again.digest != data.digest
 
 
 def test_splits_stay_slices():

@@ -206,13 +206,14 @@ def _simple(image: Image.Image) -> Image.Image:
         return _from_integers(image)
     if mode == "F":
         raise BadImageError("floating-point pixels")
-    if mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+    if mode == "RGBA":
+        return image.convert("RGBa")
+    if mode in ("LA", "PA", "La", "RGBa") or "transparency" in image.info:
         return image.convert("RGBA").convert("RGBa")
-    if mode in ("RGBa", "La"):
-        return image.convert("RGBA").convert("RGBa") if mode == "La" else image.copy()
-    if mode in ("L", "1"):
-        return image.convert("L")
-    return image.convert("RGB")
+    if mode in ("L", "RGB"):
+        image.load()
+        return image  # not a copy: images may be large
+    return image.convert("L" if mode == "1" else "RGB")
 
 
 def _from_integers(image: Image.Image) -> Image.Image:

@@ -6,7 +6,6 @@ import hashlib
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -20,9 +19,7 @@ from .labels import Assigned, counted, printable
 from .listing import Source
 from .options import Options
 from .partial import Partial
-from .rows import Row
-
-COPIED = 512  # rows in memory at a time
+from .rows import Row, at_a_time
 
 
 def finished(
@@ -146,6 +143,7 @@ def _write(
     """The rows in their order as an .npy, and the data set's fingerprint; None if a row is damaged."""
     stored = partial.pixels()
     shape = (len(order), channels, *partial.how.size)
+    step = at_a_time(partial.how)
     digest = hashlib.sha256()  # of what `Dataset.fingerprint` is
     y = np.array(labels, np.int64)
     # through an open file, not a memory map: there, a full disk would kill the process
@@ -154,30 +152,22 @@ def _write(
         np.lib.format.write_array_header_1_0(file, header)
         for first, end in splits.values():
             digest.update(f"{(end - first, *shape[1:])}|u1".encode())
-            if not _copy(file, digest, stored, order[first:end], kept[first:end], channels):
-                return None
+            for start in range(first, end, step):
+                part = slice(start, min(start + step, end))
+                content = _content(stored, order[part], kept[part], channels)
+                if content is None:
+                    return None
+                file.write(content.data)
+                digest.update(content.data)
             if labels:
-                part = y[first:end]
-                digest.update(f"{part.shape}{part.dtype.str}".encode())
-                digest.update(part.data)
+                digest.update(f"{(end - first,)}{y.dtype.str}".encode())
+                digest.update(y[first:end].data)
     return digest.hexdigest()[:16]
 
 
-def _copy(
-    file: BinaryIO,
-    digest: hashlib._Hash,
-    stored: Array,
-    order: Sequence[int],
-    kept: Sequence[Row],
-    channels: int,
-) -> bool:
-    """Append those rows, each compared with its digest: a power cut may have left other bytes."""
-    for start in range(0, len(order), COPIED):
-        rows = stored[list(order[start : start + COPIED])]
-        wanted = kept[start : start + COPIED]
-        if any(hashlib.sha256(x.data).hexdigest() != row.digest for x, row in zip(rows, wanted, strict=True)):
-            return False
-        content = np.ascontiguousarray(as_channels(rows, channels) if rows.shape[1] == 4 else rows)
-        file.write(content.data)
-        digest.update(content.data)
-    return True
+def _content(stored: Array, order: Sequence[int], kept: Sequence[Row], channels: int) -> Array | None:
+    """Some rows with the wanted channels; None if one is not what its digest says, as after a power cut."""
+    rows = stored[list(order)]
+    if any(hashlib.sha256(x.data).hexdigest() != row.digest for x, row in zip(rows, kept, strict=True)):
+        return None
+    return np.ascontiguousarray(as_channels(rows, channels) if rows.shape[1] == 4 else rows)

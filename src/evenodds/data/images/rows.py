@@ -12,7 +12,8 @@ from ..dataset import Array
 from .decode import BadImageError, How, decode, decoding, header
 from .listing import Source
 
-CHUNK = 256  # files whose pixels are in memory at a time
+CHUNK = 256  # files whose pixels are in memory at a time,
+CHUNK_BYTES = 256 << 20  # and fewer where that would be more than these bytes
 SAMPLE = 1_000  # files whose sizes decide on the size of all
 
 
@@ -58,8 +59,9 @@ def decoded_rows(
         return Row(None, image.size, image.grey, image.transparent, digest), image.pixels
 
     with decoding(), ThreadPoolExecutor(cores()) as pool:
-        for start in range(0, len(indices), CHUNK):
-            yield list(pool.map(one, indices[start : start + CHUNK]))
+        step = at_a_time(how)
+        for start in range(0, len(indices), step):
+            yield list(pool.map(one, indices[start : start + step]))
 
 
 def original_sizes(source: Source) -> list[tuple[int, int]]:
@@ -75,6 +77,11 @@ def original_sizes(source: Source) -> list[tuple[int, int]]:
 
     with decoding(), ThreadPoolExecutor(cores()) as pool:
         return [size for size in pool.map(one, range(0, count, step)) if size is not None]
+
+
+def at_a_time(how: How) -> int:
+    """Images whose pixels are held in memory together."""
+    return max(1, min(CHUNK, CHUNK_BYTES // (how.channels * how.size[0] * how.size[1])))
 
 
 def cores() -> int:
