@@ -88,8 +88,8 @@ def array_problems(x: Array, y: Array | None, layout: str = "auto") -> list[str]
 def as_examples(x: Array, layout: str = "auto") -> Array:
     """Images as (N, C, H, W), vectors as (N, d); uint8 stays, floats become float32.
 
-    With `layout="auto"` the last of four axes is the channels if it is at most 4 and the second is not;
-    otherwise the second is.
+    With `layout="auto"` the second or the last of four axes is the channels: whichever is at most 4, the
+    second if both are, else the one that is shorter than the other two, if these are equal.
     """
     if x.ndim == 3:
         x = x[:, None]
@@ -108,19 +108,49 @@ def check_layout(layout: str) -> None:
         raise ConfigError(f"layout {layout!r} does not exist{suggest(layout, LAYOUTS)}")
 
 
+def rescaled(x: Array, data_range: tuple[float, float], where: str) -> Array:
+    """Numbers of any type as float32, with `data_range` brought to [-1, 1].
+
+    Raises:
+        DataError: there are numbers outside the range, or none at all.
+    """
+    low, high = data_range
+    if x.dtype.kind not in "iuf" or x.size == 0:
+        raise DataError(f"{where} is {x.dtype} of shape {x.shape}; data_range needs numbers")
+    outside = ~((x >= low) & (x <= high))  # NaN too
+    if outside.any():
+        example = x[outside][0]
+        raise DataError(
+            f"{where} has {int(outside.sum())} values outside data_range [{low:g}, {high:g}], such as "
+            f"{example:g}; widen it, or remove them"
+        )
+    return np.asarray((x.astype(np.float64) - low) * (2 / (high - low)) - 1, np.float32)
+
+
 def _channels_last(shape: tuple[int, ...], layout: str) -> bool:
-    return layout == "nhwc" or (layout == "auto" and shape[3] <= MOST_CHANNELS < shape[1])
+    return layout == "nhwc" or (layout == "auto" and _channel_axis(shape) == 3)
+
+
+def _channel_axis(shape: tuple[int, ...]) -> int | None:
+    """1 or 3, None where it can't be told."""
+    if min(shape[1], shape[3]) <= MOST_CHANNELS:
+        return 1 if shape[1] <= MOST_CHANNELS else 3
+    if shape[1] < shape[2] == shape[3]:
+        return 1
+    return 3 if shape[3] < shape[1] == shape[2] else None
 
 
 def _type_problem(x: Array) -> str | None:
     if x.dtype == np.uint8 or x.dtype.kind == "f":
         return None
-    return f"its type is {x.dtype}; convert it to uint8 (0 to 255) or float32"
+    return f"its type is {x.dtype}; convert it to uint8 (0 to 255) or float32, or say data_range=[low, high]"
 
 
 def _shape_problem(x: Array, layout: str) -> str | None:
-    if x.ndim == 4 and layout == "auto" and min(x.shape[1], x.shape[3]) > MOST_CHANNELS:
-        return f"neither axis 1 nor axis 3 of {x.shape} can be channels; say layout=nchw or layout=nhwc"
+    if x.ndim == 4 and layout == "auto" and _channel_axis(x.shape) is None:
+        return (
+            f"neither axis 1 nor axis 3 of {x.shape} is surely the channels; say layout=nchw or layout=nhwc"
+        )
     if x.ndim in (3, 4) or (x.ndim == 2 and x.dtype != np.uint8):
         return None
     wanted = "(N, H, W), (N, H, W, C) or (N, C, H, W) for images, (N, d) of floats for vectors"
@@ -140,7 +170,7 @@ def _value_problems(x: Array) -> list[str]:
         return [f"{count} values are NaN or infinite, the first at {first}; remove those examples"]
     low, high = float(x.min()), float(x.max())
     if x.ndim > 2 and (low < -1 or high > 1):
-        return [f"its images go from {low:g} to {high:g}; scale them to [-1, 1] or [0, 1], or save uint8"]
+        return [f"its images go from {low:g} to {high:g}; say data_range=[{low:g}, {high:g}], or save uint8"]
     return []
 
 

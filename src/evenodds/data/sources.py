@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConfigError, DataError, suggest
-from .arrays import array_problems, as_examples, check_layout, load_arrays, named_parts
+from .arrays import array_problems, as_examples, check_layout, load_arrays, named_parts, rescaled
 from .dataset import Array, Dataset, Split, pair, shuffled_splits
 from .digits import load_digits
 from .drawn import checkerboard, gaussian, gaussian_mixture, grid, points, ring, spiral, swiss_roll, two_moons
@@ -16,6 +16,7 @@ from .formats import cifar_binary, format_of, parquet, webdataset
 from .idx import FOLDER_FILES, find_file, load_idx_folder, load_idx_images, load_idx_labels
 from .images.constructors import cifar10, emoji, images
 from .named import load_named
+from .row_labels import with_row_labels
 from .stacked import stacked_mnist
 
 Range = Sequence[float] | None
@@ -44,6 +45,8 @@ def array(
     test: float = 0.1,
     seed: int = 0,
     value_range: Range | str = "auto",
+    data_range: Range = None,
+    labels: str | None = None,
 ) -> Dataset:
     """Images or vectors in an .npy or .npz file, see `arrays.named_parts` for the names in an .npz.
 
@@ -54,6 +57,8 @@ def array(
         test: likewise; 0 for no test split.
         seed: of the shuffle that splits.
         value_range: what 0..255 of uint8 is mapped to; "auto" is [-1, 1] for uint8, and as is for floats.
+        data_range: the [low, high] of numbers of any type, which becomes [-1, 1].
+        labels: a CSV file with a label for each example, in their order, where the array's file has none.
 
     Raises:
         DataError: the file or its content can't be used.
@@ -61,6 +66,9 @@ def array(
     """
     check_layout(layout)
     parts = named_parts(load_arrays(Path(path)), path)
+    if (ends := pair(data_range)) is not None:
+        parts = {name: (rescaled(x, ends, _where(path, name)), y) for name, (x, y) in parts.items()}
+    parts, names = with_row_labels(parts, labels)
     examples = {name: _examples(x, y, layout, _where(path, name)) for name, (x, y) in parts.items()}
     shapes = {name: x.shape[1:] for name, (x, _) in examples.items()}
     if len(set(shapes.values())) > 1 or len({x.dtype for x, _ in examples.values()}) > 1:
@@ -72,7 +80,7 @@ def array(
         train=train,
         validation=held_out,
         test=last,
-        class_names=_class_names(y for _, y in examples.values()),
+        class_names=names or _class_names(y for _, y in examples.values()),
         value_range=_array_range(value_range, whole[0].dtype, path),
         source=path,
     )
