@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import Config, config_from, override
 from ..errors import ConfigError
 from ..recipes import recipe_names
-from .asked import Asked, source_of
+from .asked import Asked, anchored, source_of
 from .display import status
 from .text import duration, listed
 
@@ -71,7 +71,7 @@ def _planner(asked: Asked) -> Planner:
         raise ConfigError("a plan is for one data set; name it, as in: evenodds train PATH --minutes 60")
     budget = _budget(asked)
     data_settings = [one for one in asked.assignments if one.startswith("data.")]
-    source: dict[str, Any] = override({"data": source_of(named, {})}, data_settings)["data"]
+    source = anchored(override({"data": source_of(named, {})}, data_settings)["data"])
     with status("reading the data"):
         dataset, advice = opened(source)
 

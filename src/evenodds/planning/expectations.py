@@ -28,10 +28,12 @@ def expected(candidate: str, examples: int, side: int) -> str:
     """What to expect of a run, and how that is known.
 
     Args:
-        candidate: name of a row of the table.
+        candidate: name of a row of the table, or of a recipe.
         examples: that it sees.
         side: pixels of the shorter side of an image; more pixels need more examples, in proportion.
     """
+    if candidate not in SEEN:
+        return f"what {candidate} shows after {examples:,} examples is not on record here"
     rows = SEEN[candidate]
     seen = examples / max(side / 64, 0.5) if candidate == "dcgan" else examples
     _, text = rows[bisect_right([least for least, _ in rows], seen) - 1]

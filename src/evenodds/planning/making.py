@@ -132,8 +132,8 @@ class Planner:
         classes = self.dataset.classes if self.advice.conditional else 0
         found: dict[Engine, float] = {}
         for engine in tried:
-            self.say(f"measuring {what}")
             config = self._config(variant, 100_000, engine)
+            self.say(f"measuring {what}, in {config.precision}")
             used = Engine(config.threads, config.precision)
             if used not in found:  # what the user said may make two of them the same
                 floats = self.dataset.value_range is None
