@@ -174,14 +174,14 @@ def report(facts: Row, reference: Row, result: dict[str, dict[int, list[Row]]]) 
             sentence,
             f"An unconditional generator of {facts['data']['name']} (recipe {facts['recipe']}, "
             f"{facts['generator']['name']}, prior {facts['prior']['name']}, {facts['examples']:,} training "
-            "examples). a – b + c with the mean latents of three exemplars each (Radford et al. 2015, section "
-            f"6.3.2), {REPEATS} choices of exemplars for each attribute, found by measuring 2,000 samples. "
-            "a and b are of one digit, c of another; b and c have little of the attribute.",
+            "examples). a – b + c with the mean latents of three exemplars each (Radford et al. 2015, "
+            f"section 6.3.2), {REPEATS} choices of exemplars for each attribute, found by measuring 2,000 "
+            "samples. a and b are of one digit, c of another; b and c have little of the attribute.",
             table(head, rows),
             "*Value*: mean ± standard error over the choices. *Has it*: nearer to a's exemplars than to c's "
             f"mean. *Still the digit of c*: by the vote of the 5 nearest of {VOTERS:,} real images, which is "
-            f"wrong for {100 * reference['vote_error']:.1f} % of real held-out ones. *To the nearest real image*: "
-            "root mean square difference of pixels from 0 to 1; held-out images are at "
+            f"wrong for {100 * reference['vote_error']:.1f} % of real held-out ones. *To the nearest real "
+            "image*: root mean square difference of pixels from 0 to 1; held-out images are at "
             f"{reference['distance_held_out']:.2f}, plain samples at {reference['distance_samples']:.2f}.",
             f"![the first {DRAWN} choices of each attribute]({NAME}.png)",
             f"The picture shows the first {DRAWN} choices of each attribute, not the best. Above the line of "
