@@ -98,18 +98,17 @@ def test_what_was_left_out_is_said_before_training(folder, capsys):
     assert "strict=false" in capsys.readouterr().err
 
 
-def test_a_relative_path_is_saved_whole(folder, capsys, monkeypatch):
+def test_relative_paths_are_saved_whole(folder, capsys, monkeypatch):
     monkeypatch.chdir(folder.parent)
-    arguments = [
-        "--data",
-        folder.name,
-        "--set",
-        "batch_size=8",
-        "--set",
-        "conditional=false",
-        "--dry-run",
-        "--dir",
-        "runs",
-    ]
+    table = "".join(f"{number}.png,{number % 2}\n" for number in range(20)) + "no image.png,1\n"
+    (folder.parent / "table.csv").write_text(table)
+    settings = ["--set", "batch_size=8", "--dry-run", "--dir", "runs", "--set", "data.labels=table.csv"]
+    assert main(["train", "gan-digits", "--data", folder.name, *settings]) == 0
+    said = capsys.readouterr().out
+    assert f"path: {folder.resolve()}" in said
+    assert f"labels: {folder.resolve().parent / 'table.csv'}" in said
+    (folder.parent / "none").mkdir()
+    settings[-1] = "data.labels=none"
+    arguments = ["--data", f"./{folder.name}", *settings, "--set", "conditional=false"]
     assert main(["train", "gan-digits", *arguments]) == 0
-    assert f"path: {folder.resolve()}" in capsys.readouterr().out
+    assert "labels: none" in capsys.readouterr().out

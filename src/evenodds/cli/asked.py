@@ -12,6 +12,7 @@ KEEP_THEIR_RANGE = (
     "digits", "mnist", "fashion_mnist", "stacked_mnist", "cifar10", "emoji", "idx", "images"
 )  # fmt: skip
 KEEP_THEIR_SIZE = ("emoji", "images")
+PATHS = ("path", "folder", "labels")  # options of data sets that are or may be paths
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,25 @@ def source_of(argument: str, before: Mapping[str, Any]) -> dict[str, Any]:
     from ..data.sources import source_for
 
     source: dict[str, Any] = dict(source_for(argument))
-    if "path" in source:
-        # so that the run can be resumed and evaluated from another folder
-        source["path"] = str(Path(source["path"]).resolve())
+    source = anchored(source)
     if "value_range" in before and source["name"] in KEEP_THEIR_RANGE:
         source["value_range"] = before["value_range"]
     if "size" in before and source["name"] in KEEP_THEIR_SIZE:
         source["size"] = before["size"]
     return source
+
+
+def anchored(source: Mapping[str, Any]) -> dict[str, Any]:
+    """A data set whose paths are whole, so that a run can be resumed and evaluated from another folder.
+
+    Args:
+        source: the component; a path that leads nowhere stays as it is, for the message about it.
+    """
+
+    def whole(option: str, value: Any) -> Any:
+        if option not in PATHS or not isinstance(value, str) or not Path(value).exists():
+            return value
+        # labels may also be a word, such as none
+        return str(Path(value).resolve()) if option != "labels" or Path(value).suffix else value
+
+    return {option: whole(option, value) for option, value in source.items()}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import Config, config_from, load_config, override
 from ..errors import ConfigError, RunError
 from ..recipes import recipe as packaged
-from .asked import Asked, source_of
+from .asked import Asked, anchored, source_of
 from .display import status
 from .planned import names_data, planned
 from .signals import uninterrupted
@@ -97,6 +97,7 @@ def settled(
     if data is not None:
         values["data"] = source_of(data, values["data"])
     values = override(values, tuple(assignments))
+    values["data"] = anchored(values["data"]) if isinstance(values["data"], dict) else values["data"]
     values |= {name: value for name, value in shorthands.items() if value is not None}
     return config_from(values, "these settings")
 
