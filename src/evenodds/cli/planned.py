@@ -76,7 +76,8 @@ def _planner(asked: Asked) -> Planner:
         dataset, advice = opened(source)
 
     def settle(values: Mapping[str, Any]) -> Config:
-        return config_from(override(values, tuple(asked.assignments)) | asked.given, "these settings")
+        settled = override(values, tuple(asked.assignments)) | asked.given
+        return config_from(settled | {"data": anchored(settled["data"])}, "these settings")
 
     machine = inspect_machine(asked.given.get("device", "auto"))
     return Planner(dataset, source, advice, machine, budget, settle, _say, recipe)
