@@ -53,8 +53,7 @@ def array(
     Args:
         path: the file.
         layout: where images have their channels: auto, nchw or nhwc; see `arrays.as_examples`.
-        validation: fraction of the examples, where the file does not give that split.
-        test: likewise; 0 for no test split.
+        validation, test: fractions, where the file does not give these splits; test=0 for none.
         seed: of the shuffle that splits.
         value_range: what 0..255 of uint8 is mapped to; "auto" is [-1, 1] for uint8, and as is for floats.
         data_range: the [low, high] of numbers of any type, which becomes [-1, 1].
@@ -64,15 +63,9 @@ def array(
         DataError: the file or its content can't be used.
         ConfigError: an option is out of range.
     """
-    check_layout(layout)
-    parts = named_parts(load_arrays(Path(path)), path)
-    if (ends := pair(data_range)) is not None:
-        parts = {name: (rescaled(x, ends, _where(path, name)), y) for name, (x, y) in parts.items()}
-    parts, names = with_row_labels(parts, labels)
+    parts, names = with_row_labels(_parts(path, layout, pair(data_range)), labels)
     examples = {name: _examples(x, y, layout, _where(path, name)) for name, (x, y) in parts.items()}
-    shapes = {name: x.shape[1:] for name, (x, _) in examples.items()}
-    if len(set(shapes.values())) > 1 or len({x.dtype for x, _ in examples.values()}) > 1:
-        raise DataError(f"the splits in {path} differ in shape or type ({shapes}); save them alike")
+    _check_alike(examples, path)
     whole = examples.get("train") or examples["all"]
     train, held_out, last = _complete(whole, examples, validation=validation, test=test, seed=seed)
     return Dataset(
@@ -191,6 +184,17 @@ def _images_and_labels(path: Path) -> tuple[Array, Array | None]:
     return images, None if beside is None else load_idx_labels(beside, len(images))
 
 
+def _parts(
+    path: str, layout: str, data_range: tuple[float, float] | None
+) -> dict[str, tuple[Array, Array | None]]:
+    """The arrays in a file, `data_range` brought to [-1, 1] if it is given."""
+    check_layout(layout)
+    parts = named_parts(load_arrays(Path(path)), path)
+    if data_range is None:
+        return parts
+    return {name: (rescaled(x, data_range, _where(path, name)), y) for name, (x, y) in parts.items()}
+
+
 def _where(path: str, part: str) -> str:
     return path if part == "all" else f"x_{part} in {path}"
 
@@ -202,6 +206,12 @@ def _examples(x: Array, y: Array | None, layout: str, where: str) -> tuple[Array
         more = f" (and {len(problems) - 1} more; see: evenodds data check)" if problems[1:] else ""
         raise DataError(f"{where} can't be used: {problems[0]}{more}")
     return as_examples(x, layout), None if y is None else y.astype(np.int64)
+
+
+def _check_alike(examples: Mapping[str, tuple[Array, Array | None]], path: str) -> None:
+    shapes = {name: x.shape[1:] for name, (x, _) in examples.items()}
+    if len(set(shapes.values())) > 1 or len({x.dtype for x, _ in examples.values()}) > 1:
+        raise DataError(f"the splits in {path} differ in shape or type ({shapes}); save them alike")
 
 
 def _complete(
