@@ -1,6 +1,7 @@
 """What becomes of image files of every kind, against what Pillow and numpy say of the same pixels."""
 
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -203,6 +204,21 @@ def test_many_megapixels_only_while_decoding(monkeypatch, recwarn):
     monkeypatch.undo()
     assert before == Image.MAX_IMAGE_PIXELS
     assert not recwarn.list
+
+
+def test_settings_hold_until_the_last_one_has_decoded():
+    before, filters = Image.MAX_IMAGE_PIXELS, list(warnings.filters)
+    first, second = decoding(), decoding()
+    with first:
+        with second:
+            pass
+        assert Image.MAX_IMAGE_PIXELS == MAX_PIXELS
+        assert warnings.filters != filters
+    assert before == Image.MAX_IMAGE_PIXELS
+    assert warnings.filters == filters
+    with pytest.raises(ZeroDivisionError), decoding():
+        raise ZeroDivisionError
+    assert before == Image.MAX_IMAGE_PIXELS
 
 
 def bomb() -> bytes:

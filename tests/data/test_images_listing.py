@@ -342,6 +342,28 @@ def test_labels_from_csv(tmp_path):
             csv_labels(wrong, "x.csv")
 
 
+def test_tables_in_the_folders_that_are_left_out_of_names(tmp_path):
+    """A zip of a folder has it around everything; other tools put a table into each split's folder."""
+    names = [f"set/img{k}.png" for k in range(10)]
+    labels = [[f"img{k}.png", k % 2] for k in range(10)]
+    files = {**contents(names), "set/dataset.json": dataset_json(labels)}
+    data = opened(zipped(tmp_path / "x.zip", files))
+    assert {name: label for name, (_, label, _) in by_name(data).items()} == {
+        f"set/{n}": y for n, y in labels
+    }
+    names = [f"{split}/{k}.png" for split in ("train", "test") for k in range(6)]
+    files = contents(names)
+    for split, kinds in (("train", "abc"), ("test", "bca")):  # the same names, other labels
+        rows = "".join(f"{k}.png,{kinds[k % 3]}\n" for k in range(6))
+        files[f"{split}/metadata.csv"] = f"file_name,label\n{rows}".encode()
+    found = by_name(opened(tarred(tmp_path / "y.tar", files)))
+    assert [found[f"train/{k}.png"][1] for k in range(6)] == [0, 1, 2, 0, 1, 2]
+    assert [found[f"test/{k}.png"][1] for k in range(6)] == [1, 2, 0, 1, 2, 0]
+    # a table inside a class is about something else
+    files = {**contents(CLASSED), "cats/metadata.csv": b"anything"}
+    assert opened(zipped(tmp_path / "z.zip", files)).class_names == ("cats", "dogs")
+
+
 def test_kinds_of_sources(tmp_path):
     assert isinstance(open_source(folder_of(tmp_path / "x", ["a.png"])), Folder)
     odd = zipped(tmp_path / "no_ending", contents(["a.png"]))

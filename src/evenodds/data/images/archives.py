@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...errors import DataError
 from .decode import BadImageError
-from .naming import TABLES, file_digest, file_state, harmless, hidden, is_image, natural, refuse_size
+from .naming import file_digest, file_state, harmless, hidden, is_image, is_table, natural, refuse_size
 
 
 class Zip:
@@ -138,6 +138,6 @@ class Tar:
 def _tables(path: str, reads: Mapping[str, Callable[[], bytes]]) -> dict[str, bytes]:
     """The contents of the tables among an archive's files."""
     try:
-        return {name: reads[name]() for name in TABLES if name in reads}
+        return {name: read() for name, read in reads.items() if is_table(name)}
     except BadImageError as error:
         raise DataError(f"a table of labels in {path} can't be read ({error}); copy it again") from error

@@ -123,20 +123,36 @@ def header(content: bytes) -> tuple[int, int]:
         raise BadImageError(f"damaged ({str(error) or type(error).__name__:.100})") from error
 
 
-@contextlib.contextmanager
-def decoding() -> Iterator[None]:
-    """Around everything that decodes: Pillow opens images up to MAX_PIXELS, and warns of nothing.
+class _Settings:
+    """Pillow's limit and Python's warnings, which are the process's own: changed once for all that decode."""
 
-    Pillow's limit and Python's filters are the process's own, so that threads must not change them.
-    """
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="PIL")  # of corrupt metadata beside sound pixels
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._undo = contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._undo.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+                Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+                self._undo.enter_context(warnings.catch_warnings())
+                warnings.filterwarnings("ignore", module="PIL")  # of corrupt metadata beside sound pixels
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._undo.close()
+
+
+_settings = _Settings()
+
+
+def decoding() -> contextlib.AbstractContextManager[None]:
+    """Around everything that decodes: Pillow opens images up to MAX_PIXELS, and warns of nothing."""
+    return _settings
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...errors import DataError
 from .decode import BadImageError
-from .naming import TABLES, digest_of, hidden, is_image, natural, refuse_size
+from .naming import digest_of, hidden, is_image, is_table, natural, refuse_size
 
 
 class Folder:
@@ -48,7 +48,7 @@ class Folder:
                 if inode not in seen:  # else a link to a folder above, or the second way to one
                     seen.add(inode)
                     yield from self._walk(Path(entry.path), f"{name}/", seen)
-            elif name in TABLES:
+            elif is_table(name):
                 self.tables[name] = Path(entry.path).read_bytes()
             elif is_image(name):
                 try:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import DataError
 from .listing import Source
-from .naming import natural
+from .naming import TABLES, natural
 
 SPLITS = {"train": "train", "test": "test", "val": "validation", "valid": "validation"}
 SPLITS |= {"training": "train", "testing": "test", "validation": "validation"}
@@ -42,8 +42,9 @@ def assign(source: Source, labels: str | None) -> Assigned:
 
     Args:
         source: the files.
-        labels: None takes dataset.json, else labels.csv or metadata.csv, else one sub-folder per class;
-            "folders" the last of these, "none" no labels; else the path of a CSV file.
+        labels: None takes dataset.json, else labels.csv or metadata.csv, beside the images or the folders of
+            splits, else one sub-folder per class; "folders" the last of these, "none" no labels; else the
+            path of a CSV file.
 
     Raises:
         DataError: the labels asked for can't be used.
@@ -55,15 +56,37 @@ def assign(source: Source, labels: str | None) -> Assigned:
         return _by_folder(source, splits, below)
     if labels is not None:
         return _by_table(source, splits, csv_labels(content_of(Path(labels)), labels), labels)
-    if "dataset.json" in source.tables:
-        where = f"dataset.json in {source.path}"
-        table = json_labels(source.tables["dataset.json"], where)
-        return Assigned(splits) if table is None else _by_table(source, splits, table, where)
-    for name in ("labels.csv", "metadata.csv"):
-        if name in source.tables:
+    for name in TABLES:
+        found = _tables(source, name)
+        if found:
             where = f"{name} in {source.path}"
-            return _by_table(source, splits, csv_labels(source.tables[name], where), where)
+            table = _merged(found, json_labels if name.endswith(".json") else csv_labels, where)
+            return Assigned(splits) if table is None else _by_table(source, splits, table, where)
     return _by_folder(source, splits, below)
+
+
+def _tables(source: Source, name: str) -> dict[str, bytes]:
+    """Folder -> content of the tables of that name: at the top, around all images, or in splits' folders."""
+    outer = len(source.names[0]) - len(_unwrapped(source.names)[0]) if source.names else 0
+    top = source.names[0][:outer] if source.names else ""
+    splits = {name[: outer + name[outer:].find("/") + 1] for name in source.names}
+    splits = {folder for folder in splits if folder[outer:-1].lower() in SPLITS}
+    places = {file.removesuffix(name): file for file in source.tables if file.rpartition("/")[2] == name}
+    return {place: source.tables[places[place]] for place in sorted({"", top, *splits} & places.keys())}
+
+
+def _merged(
+    found: Mapping[str, bytes], read: Callable[[bytes, str], dict[str, str] | None], where: str
+) -> dict[str, str] | None:
+    """One table of several, whose names are relative to the folder that each is in."""
+    merged: dict[str, str] = {}
+    for place, content in found.items():
+        table = read(content, where)
+        if table is None:
+            return None
+        merged |= {place + name: label for name, label in table.items()}
+        merged |= table if len(found) == 1 else {}
+    return merged
 
 
 def split_names(names: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:

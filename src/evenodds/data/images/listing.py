@@ -26,7 +26,7 @@ class Source(Protocol):
 
     @property
     def tables(self) -> Mapping[str, bytes]:
-        """Contents of those of TABLES that are there."""
+        """Contents of the files that may hold labels, by name."""
 
     @property
     def problems(self) -> Sequence[tuple[str, str]]:

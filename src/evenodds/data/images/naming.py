@@ -11,12 +11,17 @@ from .decode import ENDINGS, BadImageError
 
 MAX_FILE = 512 << 20  # bytes of one image file; more is a mistake or a bomb
 IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")  # what systems leave beside the user's files
-TABLES = ("dataset.json", "labels.csv", "metadata.csv")  # files with labels, at the top
+TABLES = ("dataset.json", "labels.csv", "metadata.csv")  # files with labels
 
 
 def is_image(name: str) -> bool:
     """By its ending."""
     return name.lower().endswith(ENDINGS)
+
+
+def is_table(name: str) -> bool:
+    """Whether a file may hold labels; deep down there are none."""
+    return name.rpartition("/")[2] in TABLES and name.count("/") <= 3
 
 
 def hidden(part: str) -> bool:
