@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from .augment.frame import frame_of
 from .data.dataset import Array, Dataset
 from .data.distributions import counted_modes
+from .data.loader import to_range
 from .errors import ConfigError, suggest
 from .metrics import parzen as parzen_window
+from .metrics.leaks import Leak, leaks
 from .metrics.modes import mode_coverage
-from .sampling import Sampler
+from .sampling import Sampler, as_uint8
 
+LEAKS_TRAIN = 8_000  # training images that the leak test learns from
 SIGMA_EXAMPLES = 1_000  # the first of the validation split: on MNIST, the 2014 protocol
 
 
@@ -189,6 +193,45 @@ def measure_modes(samples: Array, dataset: Dataset, split: str, with_reference: 
     )
 
 
+def measure_leaks(samples: Array, dataset: Dataset, split: str, with_reference: bool) -> Evaluation:
+    """How many samples look augmented, by the transformation of which most of them do."""
+    frame = frame_of(dataset.sample_shape, dataset.value_range, dataset.premultiplied)
+    compared = dataset.split(split).x
+    half = len(compared) // 2 if with_reference else len(compared)
+    train, held_out = dataset.train.x[:LEAKS_TRAIN], compared[: min(half, len(samples))]
+    others = [samples, *([compared[half : half + len(samples)]] if with_reference else [])]
+    images = [_centred(x, dataset.value_range) for x in (train, held_out, *others)]
+    found, *floor = leaks(images[0], images[1], images[2:], frame)
+    share = max((leak.share for leak in found if leak.leaked), default=0.0)
+    return Evaluation(
+        name=f"leaks{count_name(len(samples))}",
+        value=100 * share,
+        standard_error=None,
+        unit="% of samples look augmented",
+        protocol=f"{len(samples):,} samples against {len(held_out):,} {split} images, by a network that "
+        f"learnt from {len(train):,} training images what each transformation makes of them; Fisher's exact "
+        f"test at 5 % for all together: {_leaks_said(found)}",
+        reference=f"{len(others[1]):,} other {split} images: {_leaks_said(floor[0])}" if floor else None,
+        warning="A generator that is far from the data may look augmented without having been taught it; and "
+        "mirror images are no leak where mirror=true.",
+        details={leak.name: leak._asdict() for leak in found},
+    )
+
+
+def _leaks_said(found: list[Leak]) -> str:
+    """Each that leaked with its share and its chance, then the names of the others."""
+    leaked = [f"{one.name} {100 * one.share:.0f} % (p = {one.p_value:.1g})" for one in found if one.leaked]
+    others = [one.name for one in found if not one.leaked]
+    return "; ".join([*leaked, *([f"no more than data are: {', '.join(others)}"] if others else [])])
+
+
+def _centred(x: Array, value_range: tuple[float, float] | None) -> torch.Tensor:
+    """Images in [−1, 1], in 256 levels as their files hold them: else that would tell samples from data."""
+    assert value_range is not None  # by needs_images
+    pixels = x if x.dtype == np.uint8 else as_uint8(x, value_range)
+    return to_range(torch.from_numpy(np.ascontiguousarray(pixels)), (-1.0, 1.0))
+
+
 def needs_range(dataset: Dataset) -> None:
     """The 2014 protocol is one for values in [0, 1]."""
     if dataset.value_range is None:
@@ -205,7 +248,15 @@ def needs_modes(dataset: Dataset) -> None:
         )
 
 
+def needs_images(dataset: Dataset) -> None:
+    """Only images are augmented."""
+    if len(dataset.sample_shape) != 3 or dataset.value_range is None:
+        shape = dataset.sample_shape
+        raise ConfigError(f"metric 'leaks' is one of images, and examples have {shape}; use another metric")
+
+
 METRICS: dict[str, Metric] = {
     "parzen": Metric(needs_range, measure_parzen, higher_is_better=True, samples=10_000),
     "modes": Metric(needs_modes, measure_modes, higher_is_better=True, samples=2_500),
+    "leaks": Metric(needs_images, measure_leaks, higher_is_better=False, samples=2_000),
 }
