@@ -171,6 +171,30 @@ def test_stays_in_full_precision_under_autocast():
     assert torch.equal(*values)
 
 
+def test_a_lazy_penalty_weighs_as_often_more():
+    """What it adds to G's gradient when it is due every 4th time is 4 times what it adds every time."""
+
+    def gradient(weight: float, every: int) -> Tensor:
+        torch.manual_seed(5)
+        generator = small()
+        discriminator = StyleGAN2Discriminator(sample_shape=(3, 8, 8), channel_base=64, channel_max=8)
+        gan = GAN(
+            generator=generator,
+            discriminator=discriminator,
+            generator_optimizer=torch.optim.SGD(generator.parameters(), lr=0.0),
+            discriminator_optimizer=torch.optim.SGD(discriminator.parameters(), lr=0.0),
+            prior=Normal(dim=4),
+            loss=LOSSES["non_saturating"],
+            penalties={"path_length": PathLength(weight=weight, every=every)},
+        )
+        train_step(gan, itertools.repeat(Batch(torch.randn(8, 3, 8, 8))))
+        return generator.start.grad
+
+    none, always, lazy = gradient(0.0, 1), gradient(3.0, 1), gradient(3.0, 4)
+    assert (always - none).abs().max() > 1e-3
+    assert torch.allclose(lazy - none, 4 * (always - none), rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.parametrize("classes", [0, 3])
 @pytest.mark.parametrize("micro_batch", [None, 4])
 def test_plays_in_a_game_at_every_second_generator_step(classes, micro_batch):
