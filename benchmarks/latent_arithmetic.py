@@ -23,7 +23,7 @@ from evenodds.data.dataset import Dataset
 from evenodds.drawing import save_picture
 from evenodds.explore.arithmetic import CENTRE, Concept, arithmetic, arithmetic_table
 from evenodds.explore.attributes import UNITS, attribute
-from evenodds.explore.choosing import Changed, changed, choose, measured_pool, names_of
+from evenodds.explore.choosing import POOL, Changed, Pool, changed, choose, names_of, unit_images
 from evenodds.explore.neighbours import by_neighbours, nearest
 from evenodds.explore.space import Space
 from outcome import RESULTS, provenance, table, write_result
@@ -39,12 +39,11 @@ Row = dict[str, Any]
 
 
 def measured(
-    space: Space, dataset: Dataset, name: str, exemplars: int
+    space: Space, dataset: Dataset, name: str, exemplars: int, pool: Pool
 ) -> tuple[list[Row], list[Image.Image]]:
     """One attribute over all repeats, with that many of the three exemplars; and the first pictures."""
     measure, rows, pictures, sums = attribute(name, 1), [], [], []
     classify = by_neighbours(dataset, space.sampler.value_range, examples=VOTERS)
-    pool = measured_pool(space, measure, classify=classify)
     for seed in range(REPEATS):
         chosen = choose(pool, seed)
         a, b, c = (Concept(one.seeds[:exemplars], one.label, one.kind) for one in chosen)
@@ -153,10 +152,13 @@ def main() -> None:
         raise SystemExit("this needs a generator of grey images without classes, and labels to judge it by")
     space = Space(sampler)
     result, pictures = {}, []
+    x = sampler(range(POOL))  # classified once, measured for each attribute
+    kinds = by_neighbours(dataset, sampler.value_range, examples=VOTERS)(x)
     for name in ATTRIBUTES:
         result[name] = {}
+        pool = Pool(attribute(name, 1)(unit_images(space, x)), x.reshape(POOL, -1), kinds, None)
         for exemplars in (3, 1):
-            result[name][exemplars], drawn = measured(space, dataset, name, exemplars)
+            result[name][exemplars], drawn = measured(space, dataset, name, exemplars, pool)
             pictures += drawn if exemplars == 3 else []
     by_repeat = [pictures[index] for start in range(DRAWN) for index in range(start, len(pictures), DRAWN)]
     save_picture(together(by_repeat), RESULTS / f"{NAME}.png")
