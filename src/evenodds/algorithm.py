@@ -2,8 +2,7 @@
 
 for each iteration:
     k times: draw m latents and m examples; D ascends the gradient of  log D(x) + log(1 − D(G(z)))
-    once:    draw m latents; G descends the gradient of                log(1 − D(G(z)))  (or another loss)
-"""
+    once:    draw m latents; G descends the gradient of                log(1 − D(G(z)))  (or another loss)"""
 
 from __future__ import annotations
 
@@ -125,8 +124,9 @@ def descend(gan: GAN, losses: LossesOf, batch: Batch, due: Penalties = NONE) -> 
         for optimizer, (player, mean) in means.items():
             if not parts:
                 optimizer.zero_grad()
-            share = mean * (len(part.x) / len(batch.x))
-            share.backward(inputs=list(player.parameters()), retain_graph=len(means) > 1)
+            with exact(batch.x.device):  # the way back is rounded as the way there was, and not once more
+                share = mean * (len(part.x) / len(batch.x))
+                share.backward(inputs=list(player.parameters()), retain_graph=len(means) > 1)
         parts.append({name: value.detach() for name, value in stats.items()})
     for optimizer in means:
         optimizer.step()

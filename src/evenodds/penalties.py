@@ -91,7 +91,8 @@ def squared_gradient_norm(logits: Tensor, x: Tensor) -> Tensor:
 
     Where D judges packs of m examples, the norm is that of the gradient with respect to the whole pack.
     """
-    (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    with exact(x.device):
+        (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
     return gradient.square().reshape(len(logits), -1).sum(1)
 
 
