@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from idx_files import needs_mnist
+from PIL import Image, ImageDraw, ImageFont
 
 from evenodds.data.advice import CAPACITY, Facts, advise, proposed_fit
 from evenodds.data.dataset import Dataset, Split
@@ -68,6 +69,23 @@ def test_the_digits_are_refused():
     advice = advise(DATASETS["digits"]())
     assert not advice.mirror
     assert (advice.size, advice.channels, advice.conditional) == ((8, 8), 1, True)
+
+
+def words(count: int) -> np.ndarray:
+    """A word of five letters somewhere in each image."""
+    random = np.random.default_rng(0)
+    font = ImageFont.load_default(14)
+    images = []
+    for _ in range(count):
+        image = Image.new("L", (64, 64), 255)
+        word = "".join(random.choice(list("abcdefghijklmnopqrstuvwxyz"), 5))
+        ImageDraw.Draw(image).text(tuple(random.integers(0, (20, 50))), word, font=font, fill=0)
+        images.append(np.asarray(image)[None])
+    return np.stack(images)
+
+
+def test_text_is_refused_wherever_it_stands():
+    assert mirror_test(words(400)).sided
 
 
 @needs_mnist

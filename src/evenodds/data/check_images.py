@@ -67,7 +67,8 @@ def _bad_files(files: Files) -> list[Finding]:
     """For each reason, its count and the first names; the commonest first."""
     reasons: dict[str, list[str]] = {}
     for name, reason in files.bad:
-        reasons.setdefault(reason, []).append(name)
+        # what stands in brackets is a file's own: how many bytes were missing, how large it is
+        reasons.setdefault(reason.partition(" (")[0], []).append(name)
     found = []
     for reason, names in sorted(reasons.items(), key=lambda group: -len(group[1])):
         text = (
