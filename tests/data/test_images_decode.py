@@ -89,10 +89,39 @@ def test_cmyk():
         np.testing.assert_allclose(rgb(encoded(image, kind)).astype(int), [[[255, 0, 0]] * 12] * 12, atol=off)
 
 
-def test_gif_gives_its_first_frame():
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "MPO"])
+def test_of_several_frames_the_first(kind):
     frames = [Image.new("RGB", (12, 12), colour) for colour in ("blue", "red")]
-    content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    np.testing.assert_array_equal(rgb(content), [[[0, 0, 255]] * 12] * 12)
+    options = {"lossless": True} if kind == "WEBP" else {}
+    content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+    np.testing.assert_allclose(rgb(content).astype(int), [[[0, 0, 255]] * 12] * 12, atol=2)
+
+
+def png_of_16_bits(x: np.ndarray) -> bytes:
+    """A PNG of (H, W, 3) uint16, which Pillow can't write."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    head = struct.pack(">IIBBBBB", x.shape[1], x.shape[0], 16, 2, 0, 0, 0)
+    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in x)
+    parts = chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(lines)), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_16_bits_of_colours():
+    """Pillow keeps the upper byte, which is up to one less or more than the nearest."""
+    x = np.random.default_rng(0).integers(0, 65536, (12, 12, 3))
+    np.testing.assert_allclose(rgb(png_of_16_bits(x)).astype(int), np.rint(x / 257), atol=1)
+
+
+def test_palettes_with_alpha():
+    image = Image.new("P", (12, 12), 1)
+    image.putpalette([255, 0, 0, 0, 200, 0])
+    shown = decode(encoded(image, transparency=bytes([0, 128])), ASIS)
+    assert (shown.pixels == np.array([0, 100, 0, 128])[:, None, None]).all()
 
 
 @pytest.mark.parametrize("turn", range(1, 9))

@@ -179,6 +179,13 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     assert "2 of 15 files were left out" in data.notes[0]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_pipes_are_not_waited_for(tmp_path):
+    folder = folder_of(tmp_path / "x", numbered(10))
+    os.mkfifo(folder / "pipe.png")
+    assert opened(folder).files.bad == (("pipe.png", "not a file"),)
+
+
 def test_archives_with_wicked_names(tmp_path):
     names = ["../../evil.png", "/etc/x.png", "..\\up\\y.png", "./a//b.png", "C:/z.png"]
     source = Zip(zipped(tmp_path / "x.zip", contents(names)))

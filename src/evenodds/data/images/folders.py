@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,7 +54,10 @@ class Folder:
             elif is_image(name):
                 try:
                     status = entry.stat()
-                    yield name, status.st_size, status.st_mtime_ns
+                    if stat.S_ISREG(status.st_mode):
+                        yield name, status.st_size, status.st_mtime_ns
+                    else:  # a pipe would never end
+                        self.problems.append((name, "not a file"))
                 except OSError as error:  # a link to nothing
                     self.problems.append((name, f"can't be read ({error.strerror})"))
 
