@@ -3,9 +3,10 @@
 By the protocol of Radford, Metz and Chintala (2015), section 6.3.2, on a generator of MNIST's digits that was
 never told a label: thick 8 – thin 8 + thin 3, and the like with slant.  Each concept is the mean latent of
 three samples, which are chosen by measuring 2,000 samples, never by eye.  What a sample shows is told by its
-five nearest real images.  Measured on the sum's sample, on the eight around it, and on the same sum of
-images: whether it has the attribute, whether it still shows the digit that it should, and how far it is from
-the nearest real image.  RUN is any run without classes on labelled images of one channel.
+five nearest real images, and exemplars are those whose five agree.  Measured on the sum's sample, on the
+eight around it, and on the same sum of images: whether it has the attribute, whether it still shows the digit
+that it should, and how far it is from the nearest real image.  RUN is any run without classes on labelled
+images of one channel.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from outcome import RESULTS, provenance, table, write_result
 
 NAME = "latent_arithmetic"
 ATTRIBUTES = ("thickness", "slant")
-REPEATS = 30  # choices of exemplars for each attribute, seeds 0 to 29
+SEEDS = range(100, 130)  # of the choices; 0 to 29 were looked at before the rule of choosing was fixed
+PANEL = 9
 DRAWN = 2  # of them, the first ones, for each attribute
 VOTERS = 20_000  # real images that tell what a sample shows
 SAMPLES = 500  # to which the distances are compared
@@ -44,22 +46,24 @@ def measured(
     """One attribute over all repeats, with that many of the three exemplars; and the first pictures."""
     measure, rows, pictures, sums = attribute(name, 1), [], [], []
     classify = by_neighbours(dataset, space.sampler.value_range, examples=VOTERS)
-    for seed in range(REPEATS):
+    for seed in SEEDS:
         chosen = choose(pool, seed)
         a, b, c = (Concept(one.seeds[:exemplars], one.label, one.kind) for one in chosen)
         result = arithmetic(space, a, b, c, seed=seed)
         rows.append(row_of(changed(space, result, measure), (a, b, c)))
-        sums.append(np.concatenate([result.panel, np.clip(result.image, -1, 1)[None]]))  # (10, C, H, W)
-        if seed < DRAWN:
+        image = np.clip(result.image, -1, 1)[None]
+        sums.append(np.concatenate([result.panel, image, result.means[2:]]))  # (11, C, H, W)
+        if len(pictures) < DRAWN:
             names = names_of(name, (a, b, c), dataset.class_names)
             pictures.append(arithmetic_table(space, result, names).draw())
     x = np.concatenate(sums).astype(np.float32)
-    shown = classify(x).reshape(REPEATS, -1)
-    far = nearest(x, dataset.train, space.sampler.value_range, 1).distances.reshape(REPEATS, -1)
+    shown = classify(x).reshape(len(SEEDS), -1)
+    far = nearest(x, dataset.train, space.sampler.value_range, 1).distances.reshape(len(SEEDS), -1)
     for row, seen, distance in zip(rows, shown, far, strict=True):
-        row["kept"], row["images_kept"] = (bool(seen[index] == row["kinds"][2]) for index in (CENTRE, -1))
-        row["around_kept"] = float((seen[:-1] == row["kinds"][2]).mean())
-        row["distance"], row["images_distance"] = float(distance[CENTRE]), float(distance[-1])
+        row["around_kept"] = float((seen[:PANEL] == row["kinds"][2]).mean())
+        for prefix, index in (("", CENTRE), ("images_", PANEL), ("before_", PANEL + 1)):
+            row[f"{prefix}kept"] = bool(seen[index] == row["kinds"][2])
+            row[f"{prefix}distance"] = float(distance[index])
     return rows, pictures
 
 
@@ -112,7 +116,10 @@ def lines_of(name: str, rows: dict[int, list[Row]]) -> list[list[str]]:
     unit = UNITS[name]
     return [
         [f"{name}, {unit}", "exemplars of a", stated(three, "target"), "", "", ""],
-        ["", "at c's mean latent", stated(three, "before"), "", "", ""],
+        [
+            *("", "at c's mean latent", stated(three, "before"), ""),
+            *(share(three, "before_kept"), stated(three, "before_distance")),
+        ],
         *(
             [
                 "",
@@ -153,7 +160,7 @@ def main() -> None:
     space = Space(sampler)
     result, pictures = {}, []
     x = sampler(range(POOL))  # classified once, measured for each attribute
-    kinds = by_neighbours(dataset, sampler.value_range, examples=VOTERS)(x)
+    kinds = by_neighbours(dataset, sampler.value_range, examples=VOTERS, sure=True)(x)
     for name in ATTRIBUTES:
         result[name] = {}
         pool = Pool(attribute(name, 1)(unit_images(space, x)), x.reshape(POOL, -1), kinds, None)
@@ -177,7 +184,7 @@ def report(facts: Row, reference: Row, result: dict[str, dict[int, list[Row]]]) 
             f"An unconditional generator of {facts['data']['name']} (recipe {facts['recipe']}, "
             f"{facts['generator']['name']}, prior {facts['prior']['name']}, {facts['examples']:,} training "
             "examples). a – b + c with the mean latents of three exemplars each (Radford et al. 2015, "
-            f"section 6.3.2), {REPEATS} choices of exemplars for each attribute, found by measuring 2,000 "
+            f"section 6.3.2), {len(SEEDS)} choices of exemplars for each attribute, found by measuring 2,000 "
             "samples. a and b are of one digit, c of another; b and c have little of the attribute.",
             table(head, rows),
             "*Value*: mean ± standard error over the choices. *Has it*: nearer to a's exemplars than to c's "
@@ -185,6 +192,11 @@ def report(facts: Row, reference: Row, result: dict[str, dict[int, list[Row]]]) 
             f"wrong for {100 * reference['vote_error']:.1f} % of real held-out ones. *To the nearest real "
             "image*: root mean square difference of pixels from 0 to 1; held-out images are at "
             f"{reference['distance_held_out']:.2f}, plain samples at {reference['distance_samples']:.2f}.",
+            "Exemplars are samples whose five nearest real images agree, three that are alike. A first run, "
+            "on choices 0 to 29, took any three of a digit by majority, many of them malformed, and gave: "
+            "has it 87 % (thickness) and 93 % (slant), still the digit of c 37 % and 30 %; sums of images "
+            "47 % and 27 %. The rule was changed once after it; the numbers above are from other choices, "
+            "made once.",
             f"![the first {DRAWN} choices of each attribute]({NAME}.png)",
             f"The picture shows the first {DRAWN} choices of each attribute, not the best. Above the line of "
             "sums: the exemplars, and the sum in the middle of eight neighbours, U(−0.25, 0.25) away in each "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -147,6 +149,8 @@ def test_exemplars_are_found_by_measuring(told):
         assert found.after > found.before + 0.5 * (found.target - found.before)
         assert found.kept is (bool(kinds[0]) == bool(kinds[1])) or found.kept is not None
         assert choose(pool, seed)[0] == a
+    unclear = dataclasses.replace(pool, kinds=np.where(z[:, 1] > 0, 1, -1))
+    assert {one.kind for seed in range(5) for one in choose(unclear, seed)} == {1}
     with pytest.raises(ConfigError, match="too few"):
         choose(measured_pool(space, measure, count=10), 0)
 
@@ -250,6 +254,10 @@ def test_neighbours_by_features_and_by_vote():
     y = np.array([0, 0, 1, 1, 1, 1])
     vote = by_neighbours(dataset(data, y, ("a", "b")), (-1.0, 1.0), k=3)
     assert vote(x).tolist() == [1]
+    sure = by_neighbours(dataset(data, y, ("a", "b")), (-1.0, 1.0), k=3, sure=True)
+    assert sure(x).tolist() == [-1]  # two of three
+    sure = by_neighbours(dataset(data, y, ("a", "b")), (-1.0, 1.0), k=2, sure=True)
+    assert sure((data[4:5] / 127.5 - 1).astype(np.float32)).tolist() == [1]
 
 
 def test_the_table_of_neighbours_shows_a_copy_at_distance_0():

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ..explore.choosing import Changed, Classify
     from ..explore.space import Space
 
-    Seen = tuple[Classify | None, tuple[str, ...]]  # tells what a sample shows, and the names of that
+    # tell what a sample shows, the first only where it is sure; and the names of that
+    Seen = tuple[Classify | None, Classify | None, tuple[str, ...]]
 
 
 @Parameter(name="*")
@@ -73,11 +74,11 @@ def arithmetic(
     if how.attribute is None:
         _picked(found, given, label, how, common.out)
         return 0
-    classify, kinds = None, found.sampler.class_names
-    if not kinds:
-        classify, kinds = classifier(source, found)
+    seen: Seen = (None, None, found.sampler.class_names)
+    if not found.sampler.class_names:
+        seen = classifiers(source, found)
     with status(f"choosing exemplars by their {how.attribute}"):
-        changes = _measured(found, how.attribute, how, label, (classify, kinds), common.out)
+        changes = _measured(found, how.attribute, how, label, seen, common.out)
     print("\n".join([*report(how.attribute, changes), f"the first of them in {common.out}"]))
     return 0
 
@@ -107,8 +108,8 @@ def _measured(
             "give at least 1 and some hundreds"
         )
     measure = attribute(name, space.sampler.sample_shape[0])
-    classify, kinds = seen
-    pool = measured_pool(space, measure, count=how.pool, classify=classify, label=label)
+    sure, classify, kinds = seen
+    pool = measured_pool(space, measure, count=how.pool, classify=sure, label=label)
     changes = []
     for repeat in range(how.seed, how.seed + how.repeats):
         a, b, c = choose(pool, repeat)
@@ -119,18 +120,19 @@ def _measured(
     return changes
 
 
-def classifier(source: Path, space: Space) -> Seen:
-    """Tells what a sample shows by its nearest training images, where the source is a run on labels."""
+def classifiers(source: Path, space: Space) -> Seen:
+    """Tell what a sample shows by its nearest training images, where the source is a run on labelled data."""
     if not (source / "config.yaml").is_file():
-        return None, ()
+        return None, None, ()
     from ..explore.neighbours import by_neighbours
     from .opening import open_data
 
     with status("opening the run's data"):
         dataset = open_data(source, space.sampler, None)
     if dataset.train.y is None or len(dataset.sample_shape) != 3:
-        return None, ()
-    return by_neighbours(dataset, space.sampler.value_range), dataset.class_names
+        return None, None, ()
+    sure, any_ = (by_neighbours(dataset, space.sampler.value_range, sure=sure) for sure in (True, False))
+    return sure, any_, dataset.class_names
 
 
 def report(name: str, changes: Sequence[Changed]) -> list[str]:

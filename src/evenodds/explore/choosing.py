@@ -30,7 +30,7 @@ class Pool:
     Args:
         values: (N,) of the attribute.
         flat: (N, pixels), for likeness where there are no kinds.
-        kinds: (N,) what each sample shows; None if nobody can tell.
+        kinds: (N,) what each sample shows, −1 where that isn't clear; None if nobody can tell.
         labels: (N,) the classes that the generator was given; None without classes.
     """
 
@@ -88,7 +88,7 @@ def measured_pool(
     Args:
         measure: of the attribute.
         count: of samples.
-        classify: tells what a sample shows, for a generator without classes.
+        classify: tells what a sample shows, −1 if unclear, for a generator without classes.
         label: draw only that class.
 
     Raises:
@@ -139,18 +139,19 @@ def names_of(attribute: str, concepts: Sequence[Concept], kinds: Sequence[str]) 
 
 
 def _by_kind(pool: Pool, random: np.random.Generator) -> list[Array]:
-    """a and b of one kind, c of another; of the same where there is only one."""
+    """a and b of one kind, c of another, of the same where there is only one; each three that are alike."""
     assert pool.kinds is not None
-    tails = {int(kind): _tails(pool, np.flatnonzero(pool.kinds == kind)) for kind in np.unique(pool.kinds)}
+    kinds = [int(kind) for kind in np.unique(pool.kinds) if kind >= 0]
+    tails = {kind: _tails(pool, np.flatnonzero(pool.kinds == kind)) for kind in kinds}
     able = [kind for kind, (most, _) in tails.items() if len(most) >= LEAST]
     if not able:
         raise ConfigError(f"{len(pool.values)} samples are too few to choose exemplars from; give more")
     first = able[int(random.integers(len(able)))]
     others = [kind for kind in able if kind != first] or [first]
     other = others[int(random.integers(len(others)))]
-    least = random.permutation(tails[first][1])
-    last = [seed for seed in random.permutation(tails[other][1]) if seed not in least[:EXEMPLARS]]
-    return [random.permutation(tails[first][0])[:EXEMPLARS], least[:EXEMPLARS], np.array(last[:EXEMPLARS])]
+    a, b = (_alike(pool, pool.flat[random.choice(tail)], tail) for tail in tails[first])
+    rest = np.setdiff1d(tails[other][1], b)
+    return [a, b, _alike(pool, pool.flat[random.choice(rest)], rest)]
 
 
 def _by_likeness(pool: Pool, random: np.random.Generator) -> list[Array]:

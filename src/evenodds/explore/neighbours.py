@@ -75,7 +75,12 @@ def nearest(
 
 
 def by_neighbours(
-    dataset: Dataset, value_range: tuple[float, float] | None, *, k: int = 5, examples: int = 10_000
+    dataset: Dataset,
+    value_range: tuple[float, float] | None,
+    *,
+    k: int = 5,
+    examples: int = 10_000,
+    sure: bool = False,
 ) -> Callable[[Array], Array]:
     """A classifier of samples (N, *sample_shape) -> (N,): the class of most of the k nearest training images.
 
@@ -83,6 +88,7 @@ def by_neighbours(
         dataset: with labels.
         value_range: of the samples.
         examples: the first so many are searched.
+        sure: give −1 where they are not all of one class.
     """
     labels = dataset.train.y
     assert labels is not None
@@ -90,7 +96,9 @@ def by_neighbours(
 
     def classify(x: Array) -> Array:
         votes = labels[nearest(x, split, value_range, min(k, len(split))).indices]  # (N, k)
-        return np.array([np.bincount(row).argmax() for row in votes])
+        found = np.array([np.bincount(row).argmax() for row in votes])
+        unanimous = (votes == votes[:, :1]).all(1)
+        return np.where(unanimous, found, -1) if sure else found
 
     return classify
 
