@@ -129,6 +129,8 @@ def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> No
         shape = parameters[int(index)].shape
         if value.ndim and value.shape != shape:
             raise ValueError(f"{key} of shape {tuple(value.shape)} for a weight of {tuple(shape)}")
+        if value.ndim:  # in the layout of its weight, which fused optimizers take for granted
+            value = torch.empty_like(parameters[int(index)], dtype=value.dtype).copy_(value)
         state.setdefault(int(index), {})[entry] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .acceleration import precision, use_threads
+from .acceleration import precision, use_layout, use_threads
 from .algorithm import GAN, Stats, train_step
 from .build import build, build_gan
 from .components import build_half_life
@@ -100,6 +100,7 @@ def training(config: Config, directory: str | Path, *, dataset: Dataset | None =
         dataset = build("data set", DATASETS, config.data)
     torch.manual_seed(config.seed)
     gan, rules = build_gan(config, dataset, device)
+    use_layout(gan, config)
     loader = loader_of(dataset.train, config, dataset.value_range, device)
     recorder = Recorder(
         gan, dataset, held_out=config.held_out, conditional=config.conditional, seed=config.seed

@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from ..acceleration import precision, use_threads
+from ..acceleration import precision, use_layout, use_threads
 from ..algorithm import GAN, train_step
 from ..build import build_gan
 from ..config import Config
@@ -39,6 +39,7 @@ def rate(config: Config, dataset: Dataset, device: str, *, seconds: float = SECO
     place = torch.device(device)
     with torch.random.fork_rng([place] if place.type == "cuda" else []):
         gan, rules = build_gan(config, dataset, place)
+        use_layout(gan, config)
         rules.apply(gan, 0, 0)
         loader = Loader(
             dataset.train, config.batch_size, seed=0, value_range=dataset.value_range, device=place

@@ -117,7 +117,7 @@ def _penalties(config: Config, variant: Variant, base: str) -> Reason:
     )
     pixels = variant.height * variant.width / 64**2
     why = f"as recipe {base} has it"
-    if pixels != 1:
+    if variant.channels and pixels != 1:
         why += f", times {pixels:g}: in proportion to the pixels (Karras et al. 2020)"
     return Reason("penalties", weights or "none", why, ("penalties",))
 
