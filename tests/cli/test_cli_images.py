@@ -98,6 +98,13 @@ def test_what_was_left_out_is_said_before_training(folder, capsys):
     assert "strict=false" in capsys.readouterr().err
 
 
+def test_data_info_says_how_it_was_decoded(folder, capsys):
+    assert main(["data", "info", str(folder)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "decoded resize=lanczos, fit=crop, by evenodds" in said
+    assert "note 1 of 21 files were left out: not an image of a known format: no image.png" in said
+
+
 def test_relative_paths_are_saved_whole(folder, capsys, monkeypatch):
     monkeypatch.chdir(folder.parent)
     table = "".join(f"{number}.png,{number % 2}\n" for number in range(20)) + "no image.png,1\n"

@@ -480,5 +480,7 @@ def test_the_index_is_plain_json(folder, cache):
     assert facts["options"]["resize"] == "lanczos"
     assert facts["options"]["size"] == [12, 12]
     assert facts["options"]["channels"] == 3
+    assert {"decoder", "pillow", "evenodds"} <= facts["options"].keys()
+    assert data.files.options["fit"] == "crop"
     assert facts["names"] == [*data.files.names["train"], *data.files.names["validation"]]
     assert len(facts["labels"]) == 20

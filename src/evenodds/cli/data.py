@@ -107,6 +107,11 @@ def info(source: str, /) -> int:
         ("in memory", size(facts["bytes"])),
         ("fingerprint", facts["fingerprint"]),
     ]
+    decoded = facts["decoded"]
+    if decoded:
+        by = f"evenodds {decoded.get('evenodds', '?')} with Pillow {decoded.get('pillow', '?')}"
+        rows.append(("decoded", f"resize={decoded['resize']}, fit={decoded['fit']}, by {by}"))
+    rows += [("note", note) for note in facts["notes"]]
     print(listed(rows))
     for name, split in facts["splits"].items():
         print(wrapped(f"{name}: {_split(split)}"))

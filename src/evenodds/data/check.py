@@ -93,9 +93,9 @@ def info(data: Dataset | str | Path) -> dict[str, Any]:
     """What is in a data set, as JSON-ready values.
 
     Returns:
-        name, source, fingerprint, sample_shape, dtype, value_range, class_names, bytes, the fields of
-        `Advice` as `advice`, and for each of `splits` its examples, minimum, maximum, mean, std (of the
-        stored values) and, with labels, per_class.
+        name, source, fingerprint, sample_shape, dtype, value_range, class_names, bytes, how image files were
+        decoded as `decoded`, `notes` on reading them, the fields of `Advice` as `advice`, and for each of
+        `splits` its examples, minimum, maximum, mean, std (of the stored values) and, with labels, per_class.
 
     Raises:
         DataError: the name or path can't be opened.
@@ -111,6 +111,8 @@ def info(data: Dataset | str | Path) -> dict[str, Any]:
         "value_range": None if data.value_range is None else list(data.value_range),
         "class_names": list(data.class_names),
         "bytes": sum(split.x.nbytes for split in data.splits.values()),
+        "decoded": dict(data.files.options) if data.files else {},
+        "notes": list(data.notes),
         "advice": asdict(advised(data)),
         "splits": {name: _summary(split, data.classes) for name, split in data.splits.items()},
     }

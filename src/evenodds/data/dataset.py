@@ -6,7 +6,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,13 @@ class Files:
         names: split -> name of the file of each example.
         sizes: split -> (height, width) of each original.
         bad: (name, reason) of the files that could not be used.
+        options: that they were decoded with, such as size, resize and fit, and by which versions.
     """
 
     names: Mapping[str, Sequence[str]]
     sizes: Mapping[str, Sequence[tuple[int, int]]]
     bad: Sequence[tuple[str, str]] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 # eq=False here and below: comparing arrays element by element is not what == should mean.

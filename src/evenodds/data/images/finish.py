@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import PIL
 
+from ... import __version__
 from ...errors import DataError
 from ...files import replacing
 from ..dataset import Array
@@ -20,6 +22,8 @@ from .listing import Source
 from .options import Options
 from .partial import Partial
 from .rows import Row, at_a_time
+
+VERSIONS = {"decoder": DECODER, "pillow": PIL.__version__, "evenodds": __version__}
 
 
 def finished(
@@ -53,7 +57,7 @@ def finished(
         sizes=tuple(row.size for row in kept),
         bad=tuple(bad),
         notes=(*assigned.warnings, *_notes(bad, len(rows), kept, size)),
-        options={**options.of_pixels(), "size": size, "channels": channels, "decoder": DECODER},
+        options={**options.of_pixels(), "size": size, "channels": channels, **VERSIONS},
         fingerprint=fingerprint,
         digest=pixel_digest(np.load(path, mmap_mode="r", allow_pickle=False)),
     )

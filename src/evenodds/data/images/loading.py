@@ -57,5 +57,6 @@ def load_source(source: Source, options: Options, *, name: str, assigned: Assign
             names={split: index.names[first:end] for split, (first, end) in parts},
             sizes={split: index.sizes[first:end] for split, (first, end) in parts},
             bad=index.bad,
+            options=index.options,
         ),
     )
