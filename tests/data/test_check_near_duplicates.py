@@ -7,12 +7,14 @@ import pytest
 from PIL import Image
 
 from evenodds.data.near_duplicates import (
+    DIFFERENT,
     HALF_OF_THE_SHIFTS,
     SAME,
     SHIFTS,
     Pair,
     descriptors,
     groups,
+    largest_difference,
     near_duplicates,
     similarity,
 )
@@ -108,6 +110,20 @@ def test_similarity_is_the_correlation_at_the_best_shift():
     assert similarity(a, a)[0] == pytest.approx(1, abs=1e-5)
     assert len(set(SHIFTS)) == 9
     assert len(HALF_OF_THE_SHIFTS) == 5
+
+
+def test_images_that_differ_in_one_place_are_not():
+    """As two keys with different digits: nearly all of the picture is the same."""
+    x = scenes(60, 64)
+    other = x.astype(int)
+    place = other[:, :, 24:32, 8:16]
+    place += np.where(place.mean((1, 2, 3), keepdims=True) < 128, 60, -60)
+    other = other.clip(0, 255).astype(np.uint8)
+    a, b = x.astype(np.float32), other.astype(np.float32)
+    assert (similarity(a, b) >= SAME).mean() > 0.8
+    assert largest_difference(a, a).max() == 0
+    assert (largest_difference(a, b) > DIFFERENT).all()
+    assert near_duplicates([x, other]) == []
 
 
 def test_groups_are_connected_and_sorted():
