@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from .data.dataset import Dataset
 from .data.loader import to_range
 from .errors import NonFiniteError
 from .networks.layers import Packed
-from .referee.scores import evaluating, held_out_values, value
+from .referee.scores import evaluating, held_out_values, in_blocks, value
 
 
 class Recorder:
@@ -116,8 +117,9 @@ class Recorder:
         x, y = self._x[:count], None if self._y is None else self._y[:count]
         random = torch.Generator().manual_seed(self._seed + examples)
         with evaluating(gan.generator, gan.discriminator):
-            fake = gan.generator(gan.prior(count, random).to(x.device), y)
-            real_logits, fake_logits = gan.discriminator(x, y), gan.discriminator(fake, y)
+            fake = in_blocks(gan.generator, gan.prior(count, random).to(x.device), y)
+            judge = partial(in_blocks, gan.discriminator, pack=pack)
+            real_logits, fake_logits = judge(x, y), judge(fake, y)
         return held_out_values(real_logits, fake_logits, gan.iteration)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from statistics import NormalDist
@@ -15,6 +16,7 @@ from ..algorithm import GAN
 from ..errors import NonFiniteError
 from .gauge import LOG_ODDS, gauge
 
+BLOCK = 256  # examples in one pass of a measurement
 LEVEL = 0.95  # of the gauge's intervals
 LEAST_LOGITS = 20  # on each side, for a gauge
 CLEAR = 3.0  # standard errors by which D must tell training data from fakes before it can over-fit
@@ -32,6 +34,20 @@ def evaluating(*networks: nn.Module) -> Iterator[None]:
     finally:
         for layer, mode in modes:
             layer.training = mode
+
+
+def in_blocks(network: nn.Module, x: Tensor, y: Tensor | None, *, pack: int = 1) -> Tensor:
+    """`network(x, y)` for many examples, `BLOCK` at a time: a thousand at once may not fit where a batch does.
+
+    Args:
+        network: a player in evaluation mode.
+        x: (N, …) examples or latents.
+        y: (N,) labels, or None.
+        pack: examples that it judges together; N is a multiple.
+    """
+    size = max(1, BLOCK // pack) * pack
+    labels = itertools.repeat(None) if y is None else y.split(size)
+    return torch.cat([network(part, label) for part, label in zip(x.split(size), labels, strict=False)])
 
 
 def held_out_values(real: Tensor, fake: Tensor, iteration: int) -> dict[str, float]:

@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from .scores import (
     gauge_signals,
     gradient_norm,
     held_out_values,
+    in_blocks,
     overfitting,
     saturation,
     taken_for_real,
@@ -93,7 +95,7 @@ class Signals:
         with evaluating(self._gan.generator, self._gan.discriminator, ema_generator):
             if len(self._held_out.x):
                 z = self._gan.prior(len(self._held_out.x), random).to(self._device)
-                fake = self._gan.generator(z, self._held_out.y)
+                fake = in_blocks(self._gan.generator, z, self._held_out.y)
                 line |= self._scores(fake, random)
                 if self._real is not None:
                     line |= self._comparison(self._real, ema_generator, z, fake, random)
@@ -124,7 +126,8 @@ class Signals:
 
         D sees the training data in evaluation mode too: under dropout its logits would be smaller.
         """
-        judge, (x, y), train = self._gan.discriminator, self._held_out, self._dataset.train
+        judge = partial(in_blocks, self._gan.discriminator, pack=self._pack)
+        (x, y), train = self._held_out, self._dataset.train
         real_logits, fake_logits = judge(x, y), judge(fake, y)
         line = held_out_values(real_logits, fake_logits, self._gan.iteration)
         line |= gauge_signals(real_logits, fake_logits, loss=self._loss, pack=self._pack)
@@ -141,7 +144,7 @@ class Signals:
         """What samples of the averaged and of the newest generator look like beside held-out data."""
         n, y = len(real.x), self._held_out.y
         labels = None if y is None else y[:n]
-        newest, averaged = fake[:n], ema_generator(z[:n], labels)
+        newest, averaged = fake[:n], in_blocks(ema_generator, z[:n], labels)
         raw, within = distances(newest), distances(averaged)
         line = real.constants | portrait(averaged, real, within) | portrait(newest, real, raw, suffix="_raw")
         twin = _normalizing_by_batch(self._gan.generator)
