@@ -57,23 +57,24 @@ def write_exhibits(folder: Path, audit: Audit, evidence: Evidence, dataset: Data
         "betrayed": (evidence.measured.fake, -first.fake, "samples that give themselves away most"),
         "missed": (evidence.measured.real, first.real, f"{evidence.split} that are missed most"),
     }
-    written = []
-    for name, (x, odds, words) in sheets.items():
-        order = odds.argsort(descending=True)[:SHOWN]
-        pair = "generated : real" if name == "betrayed" else "real : generated"
-        title = f"The {len(order)} of {len(x):,} {words}" + (f" (odds {pair})" if x.ndim == 4 else "")
-        most = len(evidence.measured.real)
-        labels = [in_odds(float(value), most) for value in odds[order]] if x.ndim == 4 else None
-        picture = draw_samples(
-            x[order].cpu().numpy(),
-            value_range=dataset.value_range,
-            title=title,
-            labels=labels,
-            premultiplied=dataset.premultiplied,
-        )
-        save_picture(picture, folder / f"{name}.png")
-        written.append(folder / f"{name}.png")
-    return written
+    most = len(evidence.measured.real)
+    return [_sheet(folder / f"{name}.png", dataset, *sheet, most) for name, sheet in sheets.items()]
+
+
+def _sheet(path: Path, dataset: Dataset, x: Tensor, odds: Tensor, words: str, most: int) -> Path:
+    """The examples of the highest odds, in that order."""
+    order = odds.argsort(descending=True)[:SHOWN]
+    pair = "generated : real" if path.stem == "betrayed" else "real : generated"
+    title = f"The {len(order)} of {len(x):,} {words}" + (f" (odds {pair})" if x.ndim == 4 else "")
+    picture = draw_samples(
+        x[order].cpu().numpy(),
+        value_range=dataset.value_range,
+        title=title,
+        labels=[in_odds(float(value), most) for value in odds[order]] if x.ndim == 4 else None,
+        premultiplied=dataset.premultiplied,
+    )
+    save_picture(picture, path)
+    return path
 
 
 def in_odds(logit: float, most: int) -> str:
