@@ -109,18 +109,19 @@ class Run:
         """Where the checkpoint after so many examples goes."""
         return self.checkpoints / f"{examples:010d}.safetensors"
 
-    def prune(self, newest: int, keep: int | None, per_iteration: int) -> None:
+    def prune(self, newest: int, keep: int | None) -> None:
         """Delete checkpoints but the newest and, of the others, the first after each multiple of `keep`.
 
         Args:
             newest: how many of them stay.
             keep: training examples.
-            per_iteration: training examples.
         """
+        before = 0
         for path in self.checkpoint_files()[:-newest]:
             seen = int(path.stem)
-            if not (keep and seen // keep != (seen - per_iteration) // keep):
+            if not (keep and seen // keep != before // keep):
                 path.unlink(missing_ok=True)
+            before = seen
 
     def _locked(self) -> filelock.BaseFileLock:
         try:

@@ -230,7 +230,7 @@ class Saver:
         self._save_checkpoint(f"{examples:010d}", examples, seconds)
         self._saved = examples
         newest = KEPT_FOR_ROLLBACK if self._config.on_trouble == "rollback" else NEWEST_KEPT
-        self._run.prune(newest, self._config.keep_every, self._per_iteration)
+        self._run.prune(newest, self._config.keep_every)
 
     def advice(self) -> str:
         """What to do after training broke down."""

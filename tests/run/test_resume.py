@@ -136,3 +136,8 @@ def test_measured_metrics_and_the_best_survive(tmp_path):
 def test_old_checkpoints_are_pruned_but_those_to_keep(tmp_path):
     train(tiny(f"checkpoint_every={BATCH}", f"keep_every={4 * BATCH}", base=DIGITS), tmp_path)
     assert [int(path.stem) // BATCH for path in checkpoints(tmp_path)] == [4, 8, 11, 12]
+
+
+def test_where_checkpoints_miss_the_multiples_the_first_after_each_is_kept(tmp_path):
+    train(tiny(f"checkpoint_every={2 * BATCH}", f"keep_every={3 * BATCH}", base=DIGITS), tmp_path)
+    assert [int(path.stem) // BATCH for path in checkpoints(tmp_path)] == [4, 6, 10, 12]

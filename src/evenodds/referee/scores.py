@@ -37,7 +37,7 @@ def evaluating(*networks: nn.Module) -> Iterator[None]:
 
 
 def in_blocks(network: nn.Module, x: Tensor, y: Tensor | None, *, pack: int = 1) -> Tensor:
-    """`network(x, y)` for many examples, `BLOCK` at a time: a thousand at once may not fit where a batch does.
+    """`network(x, y)` for many examples, a block at a time: a thousand may not fit where a batch does.
 
     Args:
         network: a player in evaluation mode.
