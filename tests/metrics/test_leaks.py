@@ -8,7 +8,7 @@ from scipy.stats import fisher_exact
 
 from evenodds.augment.frame import Frame
 from evenodds.augment.pipeline import Pipeline
-from evenodds.metrics.leaks import best_threshold, fisher, holm, leaks, transformations_for
+from evenodds.metrics.leaks import best_threshold, fisher, holm, leaks, named, transformations_for
 
 GRAY, RGB = Frame("gray", -1.0, 1.0), Frame("rgb", -1.0, 1.0)
 
@@ -113,3 +113,23 @@ def test_the_threshold_parts_what_can_be_parted():
     assert -1 <= best_threshold(plain, transformed) <= 1
     assert 1 <= best_threshold(plain + 2, transformed + 2) <= 3
     assert best_threshold(plain + 2, transformed + 2, most=0.0) == 0
+
+
+def test_leaks_come_first_and_shares_are_of_what_would_show():
+    """200 images each; what is mirrored shows in 6 of 10 cases, what is turned in 5."""
+    real, fake = torch.zeros(3, 200, dtype=torch.bool), torch.zeros(3, 200, dtype=torch.bool)
+    fake[0, :15] = fake[2, :60] = True
+    found = named(["turned", "shifted", "mirrored"], [0.5, 0.9, 0.6], real, fake)
+    assert [leak.name for leak in found if leak.leaked] == ["mirrored", "turned"]
+    assert found[0].share == pytest.approx(0.3 / 0.6)
+    assert found[1].share == pytest.approx(0.075 / 0.5)
+    assert found[1].p_value == pytest.approx(2 * fisher((0, 200), (15, 200)))
+
+
+def test_a_certain_but_small_share_is_no_leak():
+    real, fake = torch.zeros(1, 5_000, dtype=torch.bool), torch.zeros(1, 5_000, dtype=torch.bool)
+    fake[0, :200] = True
+    (leak,) = named(["mirrored"], [1.0], real, fake)
+    assert leak.p_value < 1e-9
+    assert leak.share == pytest.approx(0.04)
+    assert not leak.leaked

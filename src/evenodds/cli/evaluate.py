@@ -40,8 +40,8 @@ def evaluate(
 
     Args:
         source: a run directory or a generator file.
-        metrics: names with a sample count, separated by commas, as in parzen10k,modes2500; if left out, modes
-            where the data has known ones, else parzen10k.
+        metrics: names with a sample count, separated by commas, as in parzen10k,modes2500,leaks2000; if left
+            out, modes where the data has known ones, else parzen10k.
         data: what to measure on; for a run, its own data if left out.
         split: of the data; test is for the number that is reported.
         generator: of a run: the last one, or the best by its first metric.

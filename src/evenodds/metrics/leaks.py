@@ -41,6 +41,7 @@ LEVEL = 0.05
 LEAST_SHARE = 0.05  # of the samples, for a leak: a generator is never exact
 
 
+Count = tuple[int, int]  # how many count as transformed, of how many
 Statistic = Callable[[Tensor], Tensor]  # (N, C, H, W) in [−1, 1] -> (N,), the less the more like a variant
 
 
@@ -210,7 +211,7 @@ def leaks(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         detector = fitted(fit, learnt, steps=steps)
-        counts = []
+        apart, flags = [], []
         for name, test in tests.items():
             statistic: Statistic
             if test.statistic is None:
@@ -218,15 +219,38 @@ def leaks(
             else:
                 statistic, most = test.statistic, math.inf
             threshold = best_threshold(statistic(choose), statistic(_one_of(test.variants(choose))), most)
-            sides = (held_out, _one_of(test.variants(held_out)), *suspects)
-            counts.append([(int((statistic(x) < threshold).sum()), len(x)) for x in sides])
-    return [
-        _concluded(list(tests), [(real, fakes[number], changed) for real, changed, *fakes in counts])
-        for number in range(len(suspects))
-    ]
+            flags.append([statistic(x) < threshold for x in (held_out, *suspects)])
+            changed = statistic(_one_of(test.variants(held_out))) < threshold
+            apart.append(float(changed.double().mean()))
+    real, *fakes = (torch.stack(sides) for sides in zip(*flags, strict=True))  # (tests, N) each
+    return [named(list(tests), apart, real, fake) for fake in fakes]
 
 
-Count = tuple[int, int]  # how many count as transformed, of how many
+def named(names: Sequence[str], transformed: Sequence[float], real: Tensor, fake: Tensor) -> list[Leak]:
+    """What has leaked, the most improbable first, then all else.
+
+    One leak may show in several tests: an image that is turned is off centre, too.
+
+    Args:
+        names: of the tests.
+        transformed: share of transformed held-out images that count as transformed, for each test.
+        real: (tests, N) bool, which held-out images count as transformed.
+        fake: (tests, K) likewise, of samples.
+    """
+    chances = holm([fisher(_count(a), _count(b)) for a, b in zip(real, fake, strict=True)])
+    sides = zip(names, real, fake, transformed, chances, strict=True)
+    return sorted((_leak(*one) for one in sides), key=lambda leak: (not leak.leaked, leak.p_value))
+
+
+def _count(flags: Tensor) -> Count:
+    return int(flags.sum()), len(flags)
+
+
+def _leak(name: str, real: Tensor, fake: Tensor, transformed: float, chance: float) -> Leak:
+    data, samples = (float(flags.double().mean()) for flags in (real, fake))
+    apart = transformed - data
+    share = min(max((samples - data) / apart, 0.0), 1.0) if apart > 0 else 0.0
+    return Leak(name, data, samples, transformed, share, chance, chance < LEVEL and share >= LEAST_SHARE)
 
 
 def best_threshold(plain: Tensor, transformed: Tensor, most: float = math.inf) -> float:
@@ -241,19 +265,6 @@ def best_threshold(plain: Tensor, transformed: Tensor, most: float = math.inf) -
     a = (plain[:, None] < candidates).double().mean(0)
     b = (transformed[:, None] < candidates).double().mean(0)
     return float(candidates[((b - a) / (a * (1 - a) + 1 / len(plain)).sqrt()).argmax()])
-
-
-def _concluded(names: Sequence[str], counts: Sequence[tuple[Count, Count, Count]]) -> list[Leak]:
-    """From the counts of every test on one set of suspects."""
-    chances = holm([fisher(real, fake) for real, fake, _ in counts])
-    found = []
-    for name, sides, chance in zip(names, counts, chances, strict=True):
-        data, samples, transformed = (hits / of for hits, of in sides)
-        apart = transformed - data
-        share = min(max((samples - data) / apart, 0.0), 1.0) if apart > 0 else 0.0
-        leaked = chance < LEVEL and share >= LEAST_SHARE
-        found.append(Leak(name, data, samples, transformed, share, chance, leaked))
-    return sorted(found, key=lambda leak: (not leak.leaked, leak.p_value))
 
 
 def fisher(real: Count, fake: Count) -> float:
