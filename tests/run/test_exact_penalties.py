@@ -27,6 +27,7 @@ def gradients(assignments, bfloat16, *, due=True):
     torch.manual_seed(0)
     gan, _ = build_gan(config, digits(), CPU)
     real, fake = (Batch(torch.rand(8, 1, 8, 8) * 2 - 1) for _ in range(2))
+
     def losses(gan, part, due):
         scored = score(gan, part, due), score(gan, fake, due)
         return discriminator_loss(gan, *scored, due)
