@@ -103,7 +103,8 @@ class Planner:
         costs = measuring.costs(config, dataset, once / rate)
         steps_s = 60 * self.budget.minutes if self.budget.minutes else config.examples / rate
         self.cadence = costs.cadence(steps_s)
-        beside = costs.of(self.cadence)
+        # on a machine so busy that reports would take it all, half is for training: the time ends the run
+        beside = min(costs.of(self.cadence), steps_s / 2)
         config = self._config(variant, self.budget.examples_at(rate, beside, batch=once))
         seconds = config.examples / rate + beside
         told = reasons(self._known(), config, variant, rate, beside)
