@@ -35,15 +35,11 @@ def build_gan(config: Config, dataset: Dataset, device: torch.device) -> tuple[G
     classes = dataset.classes if config.conditional else 0
     if config.conditional and not classes:
         raise ConfigError(f"conditional needs labels, and {dataset.name} has none; set conditional=false")
-    prior = build_prior(config.prior)
+    prior, shape, mean = build_prior(config.prior), dataset.sample_shape, _marginals(config, dataset)
     generator = build_generator(
-        config.generator.network,
-        latent_dim=prior.dim,
-        sample_shape=dataset.sample_shape,
-        classes=classes,
-        data_mean=_marginals(config, dataset),
+        config.generator.network, latent_dim=prior.dim, sample_shape=shape, classes=classes, data_mean=mean
     ).to(device)
-    discriminator = build_discriminator(config, dataset.sample_shape, classes).to(device)
+    discriminator = build_discriminator(config, shape, classes).to(device)
     check_compatible(config, dataset, (generator, discriminator))
     penalties, weights = build_penalties(config)
     augment, follow = build_augment(config, dataset)

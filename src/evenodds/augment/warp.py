@@ -133,7 +133,8 @@ class _Sampled(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         """A^T g."""
         (grid,) = ctx.saved_tensors
-        return _Spread.apply(gradients[0], grid, ctx.outside, ctx.size), None, None  # type: ignore[no-untyped-call]
+        back = _Spread.apply(gradients[0], grid, ctx.outside, ctx.size)  # type: ignore[no-untyped-call]
+        return back, None, None
 
 
 class _Spread(torch.autograd.Function):
@@ -153,7 +154,7 @@ class _Spread(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         """A g."""
         (grid,) = ctx.saved_tensors
-        return _Sampled.apply(gradients[0], grid, ctx.outside), None, None, None  # type: ignore[no-untyped-call]
+        return sampled(gradients[0], grid, ctx.outside), None, None, None
 
 
 def _sample(x: Tensor, grid: Tensor, outside: Outside) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from ..build import build_gan
 from ..config import Config, config_from, differences, load_config, override
 from ..data.dataset import Dataset
-from ..data.loader import Loader
+from ..data.loader import loader_of
 from ..errors import ConfigError
 from ..evaluation import check_metric
 from ..opening import checkpoint_file
@@ -143,6 +143,6 @@ def check_buildable(branch: Branch, dataset: Dataset) -> None:
     resolve_device(config.device)
     with torch.random.fork_rng(devices=[]):
         build_gan(config, dataset, torch.device("cpu"))
-    Loader(dataset.train, config.batch_size, seed=config.seed, value_range=dataset.value_range)
+    loader_of(dataset.train, config, dataset.value_range)
     for name in config.metrics:
         check_metric(name, dataset)

@@ -13,7 +13,7 @@ from ..components import build
 from ..config import Component, Config
 from ..data.advice import Advice, advise
 from ..data.dataset import Dataset
-from ..data.loader import Loader
+from ..data.loader import loader_of
 from ..data.sources import DATASETS
 from ..ema import EMA
 from ..evaluation import check_metric
@@ -113,7 +113,7 @@ def plan(config: Config, directory: Path, *, resuming: bool, dataset: Dataset | 
     assert dataset is not None
     gan, _ = build_gan(config, dataset, torch.device("cpu"))
     origin = None if resuming else start_from(gan, EMA(gan.generator, 0.0), config, dataset)
-    Loader(dataset.train, config.batch_size, seed=config.seed, value_range=dataset.value_range)
+    loader_of(dataset.train, config, dataset.value_range)
     for name in config.metrics:
         check_metric(name, dataset)
     said = origin.text if origin else ""

@@ -50,8 +50,7 @@ def preview(
         dataset = build("data set", DATASETS, data)
         module = augment_for(dataset, spec)
     with status("drawing"):
-        picture = augment_sheet(dataset, module, name=spec["name"], seed=seed)
-        save_picture(picture, out)
+        save_picture(augment_sheet(dataset, module, name=spec["name"], seed=seed), out)
     text = "rows from weak to strong, then all together. What you would not call an example of your data any"
     print(wrapped(f"{out}: {text} more should be rare; leave it out with --set transformations=[…]."))
     return 0

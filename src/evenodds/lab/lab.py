@@ -14,7 +14,7 @@ from ..build import build_gan
 from ..components import build
 from ..config import Config
 from ..data.dataset import Dataset
-from ..data.loader import Loader
+from ..data.loader import loader_of
 from ..data.sources import DATASETS
 from ..drawing.figure1 import Score, as_png, draw_figure1, from_png, side_by_side
 from ..drawing.samples import save_picture
@@ -189,7 +189,7 @@ def _refuse_unplayable(config: Config, dataset: Dataset) -> None:
         ConfigError, DataError: it can't be built.
     """
     resolve_device(config.device)
-    Loader(dataset.train, config.batch_size, seed=config.seed, value_range=dataset.value_range)
+    loader_of(dataset.train, config, dataset.value_range)
     with torch.random.fork_rng(devices=[]):
         build_gan(config, dataset, torch.device("cpu"))
 

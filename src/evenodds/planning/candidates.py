@@ -17,8 +17,9 @@ from ..schedules import SCHEDULES
 
 Kind = Literal["images", "vectors"]
 HALF_LIVES = 60  # of the averaged generator in a run, as in emoji-64
+SHORTEST = 4_000  # half-life in examples, as in emoji-64: averages of less shook in a run of 67,000 emoji
 RAMP = 0.05  # the half-life is at most this share of the examples seen (Karras et al. 2020, ADA, appendix C)
-# passes over the data beyond which D learns them by heart: a rule of thumb, from runs on 3,200 emoji
+# passes over the data beyond which D is taken to learn them by heart: a rule of thumb, not measured
 PASSES = {"none": math.inf, "light": 200.0, "strong": 60.0}
 
 
@@ -189,8 +190,8 @@ def times(weight: Any, factor: float) -> Any:
 
 
 def half_life(examples: int) -> dict[str, Any]:
-    """Of the averaged generator: grows with the examples seen, to a sixtieth of the run."""
-    longest = max(500, examples // HALF_LIVES)
+    """Of the averaged generator: grows with the examples seen, to a sixtieth of a long run."""
+    longest = max(SHORTEST, examples // HALF_LIVES)
     return {"name": "linear", "start": 0.0, "end": longest, "until": round(longest / RAMP)}
 
 

@@ -75,7 +75,7 @@ def reasons(known: Known, config: Config, variant: Variant, rate: float, beside:
         found.append(_augment(known, config))
         found.append(_penalties(config, variant, base))
     grows = _ends(config.ema_half_life)
-    why = "an average of the last sixtieth of the run, and of less at first (Karras et al. 2020)"
+    why = "the average forgets its start sooner at first (Karras et al. 2020)"
     found.append(Reason("average", f"half-life {grows} examples", why, ("ema_half_life",)))
     return [*found, _engine(known, config), _length(known, config, rate, beside)]
 
