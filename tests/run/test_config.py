@@ -86,6 +86,8 @@ def test_durations(name):
             ("5", "run", "{}", "{file: 5}", "{fil: x}"),
             ("null", "{file: x}", "{file: x, optimizers: true}"),
         ),
+        ("mirror", ("maybe", "2", "null"), ("true", "false")),
+        ("augment", ("5", "[ada]", "{nme: ada}", "{name: 5}"), ("null", "ada", "{name: ada, target: 0.6}")),
         ("recipe", ("1", "null", "2001-01-01"), ("mine", "'1'", "ü")),
         ("metrics", ("parzen", "5", "[5]"), ("[]",)),
         ("data", ("5", "[digits]", "{nme: x}", "{name: 5}", "{name: x, 5: 1}"), ("digits", "{name: digits}")),
@@ -102,7 +104,7 @@ def test_ranges(name, wrong, right):
 
 def test_every_setting_was_tried():
     tried = {*COUNTS, *EVERY, "seed", "ema_half_life", "precision", "conditional", "simultaneous", "device"}
-    tried |= {"referee", "on_trouble", "until", "start"}
+    tried |= {"referee", "on_trouble", "until", "start", "mirror", "augment"}
     tried |= {"recipe", "metrics", "data", "penalties", "generator"}
     alike = {"discriminator", "prior", "loss"}
     assert tried | alike == set(Config.model_fields)
