@@ -48,7 +48,7 @@ def train(
 
     Args:
         recipe: of evenodds recipes, a YAML file, or data to plan a run for; gan-digits if left out.
-        data: name of a data set, an .npy or .npz file, an IDX file, or a folder of IDX files.
+        data: name of a data set, a folder, .zip or .tar of images, .npz, .parquet, IDX and other files.
         minutes: plan a run of that length for the data; an hour where data stand in place of a recipe.
         directory: where the new run gets its folder; with --resume, a run, or the folder of the newest one.
         assignments: change one setting of the recipe, as in --set batch_size=128; may be repeated.
