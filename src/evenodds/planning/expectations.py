@@ -11,6 +11,7 @@ SEEN: dict[str, tuple[tuple[int, str], ...]] = {
         (0, "blots in the colours of the data"),
         (10_000, "outlines and main colours; motifs can be guessed"),
         (40_000, "motifs can be told by their shape, such as faces of emoji; details are missing"),
+        (150_000, "common motifs are clear, faces and people of emoji; rare and busy ones stay smudges"),
     ),
     "mlp": (
         (0, "shapes begin to show"),
