@@ -152,5 +152,5 @@ def test_every_recipe_is_complete_and_named_as_its_file(name):
 
 @pytest.mark.parametrize("name", ["gan-digit", "../gan-digits", "", "gan-digits.yaml"])
 def test_an_unknown_recipe_is_refused_with_the_nearest(name):
-    with pytest.raises(ConfigError, match=r"did you mean 'gan-|choose one of: gan-"):
+    with pytest.raises(ConfigError, match=r"did you mean 'gan-|choose one of: dcgan-"):
         recipe(name)

@@ -118,7 +118,7 @@ def test_samples_of_one_class(trained, cli):
 
 
 def test_samples_of_vectors(cli, no_drawing):
-    words = ("--data", "ring", "--set", "conditional=false")
+    words = ("--data", "ring", "--set", "conditional=false", "--set", "generator.network.output=linear")
     assert cli("train", *TINY, *words).code == 0
     assert cli("sample", "runs/00000-gan-digits", "--seeds", "4", "--out", "points").code == 0
     point = np.load("points/seed0004.npy", allow_pickle=False)

@@ -171,7 +171,8 @@ def small_disk(tmp_path):
     if not mounted:
         pytest.skip("mounting a small file system takes root")
     yield place
-    subprocess.run(["umount", place], check=True)
+    # lazily: a process that another test forked meanwhile may hold it for a moment
+    subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def test_a_full_disk(small_disk, tmp_path):

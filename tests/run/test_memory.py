@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import resource
 
 import pytest
@@ -73,9 +74,16 @@ def test_micro_batches_are_divisors_made_of_whole_packs(assignments, batch_norm,
 
 @pytest.mark.parametrize("megabytes", [40, 200])
 def test_the_meter_sees_an_allocation_and_forgets_it(megabytes):
+    """Pages of its own each time: a tensor may be given memory that was freed but never left the process."""
+
+    def touched(size: float) -> None:
+        with mmap.mmap(-1, int(size * 1e6)) as pages:
+            for page in range(0, len(pages), mmap.PAGESIZE):
+                pages[page] = 1
+
     meter = Meter(CPU)
     for size in (megabytes, megabytes / 4):
-        peak = meter.peak(lambda size=size: torch.ones(int(size * 250_000)))
+        peak = meter.peak(lambda size=size: touched(size))
         assert peak == pytest.approx(size * 1e6, rel=0.1, abs=4e6)
 
 
@@ -272,9 +280,10 @@ def _train_with_little_address_space(directory):
     train(tiny(), directory / "first")  # what is loaded once
     with open("/proc/self/status", encoding="ascii") as file:
         used = next(int(line.split()[1]) for line in file if line.startswith("VmSize")) * 1024
-    # a layer of 1,297 × 6,000 values takes 31 MB, a step on all of them more than 300
+    # a layer of 1,297 × 20,000 values takes 104 MB, a step on all of them more than 1,000: far more than the
+    # limit and what earlier tests have freed together
     resource.setrlimit(resource.RLIMIT_AS, (used + 250_000_000, used + 250_000_000))
-    wide = ["batch_size=1296", "examples=1296", "discriminator.network.widths=[6000]", "referee=false"]
+    wide = ["batch_size=1296", "examples=1296", "discriminator.network.widths=[20000]", "referee=false"]
     memory.Memory.fit = lambda self, context: None
     train(tiny(*wide, base=DIGITS), directory / "run")
 

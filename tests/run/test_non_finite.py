@@ -11,7 +11,14 @@ from tiny_runs import BATCH, assert_same_run, checkpoints, last_state, metrics, 
 from evenodds.checkpoint import first_non_finite
 from evenodds.errors import NonFiniteError
 from evenodds.losses import LOSSES, AdversarialLoss
+from evenodds.memory import Memory
 from evenodds.trainer import training
+
+
+@pytest.fixture(autouse=True)
+def _nothing_measured_before(monkeypatch):
+    """The losses here count their calls, and measuring memory makes some."""
+    monkeypatch.setattr(Memory, "fit", lambda self, context: None)
 
 
 def broken_after(updates: int, *, player: str, value: float = math.nan) -> AdversarialLoss:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +82,9 @@ class Plan:
         """The complete configuration as YAML, the rest as comments: the whole can be saved and trained."""
         run = self.directory if self.resuming else next_run_directory(self.directory, self.config.recipe)
         facts = [*self.facts(), f"would be written to: {run} (nothing has been written)"]
-        settings = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        values = self.config.model_dump(mode="json")
+        # without a width YAML would break a long path at its spaces
+        settings = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=math.inf)
         return "".join(f"# {fact}\n" for fact in facts) + settings
 
 
