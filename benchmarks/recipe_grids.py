@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def described(run: Path, minutes: str) -> dict[str, Any]:
         "energy_floor": last.get("signal/energy_floor"),
         "coverage": last.get("signal/coverage"),
         "verdicts": last.get("verdicts"),
-        "config": (run / "config.yaml").read_text(encoding="utf-8"),
+        # without the folders of this machine
+        "config": re.sub(r"path: .*/", "path: ", (run / "config.yaml").read_text(encoding="utf-8")),
     }
 
 
