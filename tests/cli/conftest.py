@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,11 @@ def command():
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})}
         program = [sys.executable, "-m", "evenodds.cli.main", *map(str, words)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
-        return subprocess.Popen(program, env=environment, **pipes)
+        # a shell's background jobs ignore Ctrl-C, and would hand that down
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(program, env=environment, **pipes)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     return start

@@ -116,7 +116,7 @@ def test_ctrl_c_leaves_nothing_behind(command, trained, tmp_path):
     assert line
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=150)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "nothing was written" in err
     assert "Traceback" not in err
