@@ -18,10 +18,10 @@ from .config import Config
 from .data.dataset import Dataset
 from .errors import ConfigError
 from .networks import GENERATORS
+from .networks.layers import BATCH_NORMS
 from .networks.spectral import SpectralNorm
 from .networks.styled import Styled
 
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 GRADIENT_PENALTIES = ("r1", "r2", "wgan_gp")
 OUTPUT_RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 SLACK = 1e-3  # of the range, for data that were scaled in float32

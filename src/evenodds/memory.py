@@ -13,20 +13,19 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
 from torch.optim import Optimizer
 
 from .algorithm import GAN, Batch, Stats, train_step
 from .config import Config
 from .data.loader import Loader
 from .errors import RunError
+from .networks.layers import BATCH_NORMS
 from .system_memory import Meter, free_bytes
 
 HEADROOM = 0.9  # of what is free: the rest is for reports, pictures and whatever else the machine does
 SHARE_MEASURED = 8  # the smaller of the two steps measured has about this part of the batch
 # what an allocator says that has no class of errors of its own
 SAID = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED", "unable to mmap")
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 Context = Callable[[], contextlib.AbstractContextManager[object]]
 
 

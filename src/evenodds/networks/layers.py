@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)  # what couples the examples of a batch
+
 
 def bernoulli_mask(like: Tensor, keep: float) -> Tensor:
     """`1 / keep` with probability `keep`, else 0, of the shape, type and device of `like`.

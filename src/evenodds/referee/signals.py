@@ -10,14 +10,13 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..algorithm import GAN, Batch
 from ..data.dataset import Dataset
 from ..data.loader import to_range
 from ..metrics.diversity import distances
 from ..metrics.memorization import nearer_than_held_out, nearest, neighbours_in_training
-from ..networks.layers import Packed
+from ..networks.layers import BATCH_NORMS, Packed
 from .movement import WINDOW, coming_back, drift, projection, radius
 from .portrait import Reference, energy_between, portrait, reference
 from .scores import (
@@ -200,10 +199,10 @@ def _normalizing_by_batch(generator: nn.Module) -> nn.Module | None:
 
     A copy, because looking would otherwise move the running averages.
     """
-    if not any(isinstance(layer, _BatchNorm) for layer in generator.modules()):
+    if not any(isinstance(layer, BATCH_NORMS) for layer in generator.modules()):
         return None
     twin = copy.deepcopy(generator)
     for layer in twin.modules():
-        if isinstance(layer, _BatchNorm):
+        if isinstance(layer, BATCH_NORMS):
             layer.train()
     return twin
