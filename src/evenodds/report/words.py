@@ -64,7 +64,7 @@ def cards(facts: Facts, history: History) -> str:
     if value:
         ends = f"even odds {_signed(-LOG_4)}; D tells all apart 0"
         said.append(("V(D,G) on held-out data", f"{_signed(value[1])} nats", ends))
-        bound = f"≥ {implied_jsd(value[1]):.3f} nats"
+        bound = f"≥ {proved(history, value[1]):.3f} nats"
         said.append(("JSD of data and generator", bound, f"of the possible {LOG_2:.3f}; even odds 0"))
     if real and fake:
         what = "mean of D" if facts.is_probability else "sigmoid of D's score"
@@ -76,12 +76,21 @@ def cards(facts: Facts, history: History) -> str:
     return f'<dl class="cards">{items}</dl>' if items else ""
 
 
+def proved(history: History, value: float) -> float:
+    """What D proves of the JSD, in nats: by its value or, where that says nothing, by the gauge.
+
+    A score that is no probability may lie anywhere; only the gauge calibrates it first.
+    """
+    gauge = history.latest("gauge/jsd")
+    return implied_jsd(value) or (max(gauge[1], 0.0) if gauge else 0.0)
+
+
 def reading(history: History) -> str:
     """What the latest V on held-out data means, in a sentence."""
     latest = history.latest("value/held_out")
     if latest is None:
         return "V(D,G) on held-out data has not been recorded yet, so there is no score."
-    bound = implied_jsd(latest[1])
+    bound = proved(history, latest[1])
     if bound > 0:
         return (
             f"JSD is at least {bound:.3f} of the possible {LOG_2:.3f} nats; even odds would be 0. "
@@ -102,7 +111,9 @@ def caveat(facts: Facts, history: History) -> str:
     weak = "A lower bound: a weak D makes it small; being small does not show that the generator has won."
     said = [when, weak]
     if not facts.is_probability:
-        said.append(f"Here D is only the {NO_PROBABILITY}; the bound holds all the same, but is loose.")
+        calibrated = not implied_jsd(latest[1]) and proved(history, latest[1])
+        how = "is of its score, calibrated" if calibrated else "holds all the same, but is loose"
+        said.append(f"Here D is only the {NO_PROBABILITY}; the bound {how}.")
     probed = history.latest("probe/jsd")
     if probed:
         said.append(
