@@ -15,7 +15,7 @@ LAYERS = {
           dirac""",
     2: """errors files config components adaptation optimizers build checkpoint run recorder tracking saving
           trainer sampling opening evaluation acceleration distributed data referee odds plugins
-          drawing memory system_memory progress_picture settings_text fine_tuning compatibility""",
+          drawing memory system_memory progress_picture settings_text fine_tuning compatibility features""",
     3: """recipes explore export lab report cli web estimator doctor branching loss_doctor planning""",
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names.split()}
