@@ -12,7 +12,15 @@ from tiny_runs import RING, digits, last_state, metrics, one_sentence, tiny, tra
 
 from evenodds.data.sources import ring
 from evenodds.errors import ConfigError, DataError
-from evenodds.evaluation import METRICS, check_metric, count_name, evaluate, find_metric, unit_interval
+from evenodds.evaluation import (
+    METRICS,
+    Subject,
+    check_metric,
+    count_name,
+    evaluate,
+    find_metric,
+    unit_interval,
+)
 from evenodds.sampling import Sampler
 
 
@@ -142,7 +150,8 @@ def log_likelihood(samples: np.ndarray, points: np.ndarray, sigma: float) -> np.
 def test_parzen_by_its_definition(digits_run):
     sampler, dataset = Sampler.load(digits_run), digits()
     (result,) = evaluate(sampler, dataset, ["parzen200"], split="test", reference=False)
-    samples = (sampler(range(200)).reshape(200, -1).astype(np.float64) + 1) / 2
+    labels = Subject(sampler, dataset).fake_labels(200).tolist() if sampler.class_names else None
+    samples = (sampler(range(200), labels).reshape(200, -1).astype(np.float64) + 1) / 2
     points = dataset.test.x.reshape(250, -1) / 255
     scores = log_likelihood(samples, points, result.details["sigma"])
     assert result.value == pytest.approx(scores.mean(), rel=1e-4)

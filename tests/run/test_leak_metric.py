@@ -10,7 +10,19 @@ from tiny_runs import digits
 from evenodds.cli.main import main
 from evenodds.data.sources import ring
 from evenodds.errors import ConfigError
-from evenodds.evaluation import METRICS, check_metric
+from evenodds.evaluation import METRICS, Subject, check_metric
+
+
+class Given:
+    """A sampler whose samples are given."""
+
+    class_names = ()
+
+    def __init__(self, samples):
+        self.samples, self.sample_shape = samples, samples.shape[1:]
+
+    def __call__(self, seeds, labels=None):
+        return self.samples[list(seeds)]
 
 
 def as_samples(x):
@@ -21,7 +33,7 @@ def test_turned_samples_are_said_to_be_turned():
     data = digits()
     samples = as_samples(data.train.x[:150])
     samples[::2] = np.rot90(samples[::2], 1, (2, 3))
-    found = METRICS["leaks"].measure(samples, data, "validation", True)
+    found = METRICS["leaks"].measure(Subject(Given(samples), data, split="validation"), 150)
     assert found.name == "leaks150"
     assert found.value > 20
     assert found.details["turned"]["leaked"]

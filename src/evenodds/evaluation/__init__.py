@@ -1,0 +1,19 @@
+"""Measuring a generator: metrics by name, each with its protocol, sample count and the perfect score."""
+
+from .measuring import evaluate, measure
+from .record import Evaluation, count_name, unit_interval
+from .subject import Subject
+from .table import METRICS, Metric, check_metric, find_metric
+
+__all__ = [
+    "METRICS",
+    "Evaluation",
+    "Metric",
+    "Subject",
+    "check_metric",
+    "count_name",
+    "evaluate",
+    "find_metric",
+    "measure",
+    "unit_interval",
+]

@@ -1,0 +1,284 @@
+"""What metrics are measured on: a generator's samples and real examples, drawn and looked at once for all."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.dataset import Array, Dataset
+from ..data.loader import to_range
+from ..errors import ConfigError, RunError
+from ..features import FeatureExtractor, Features, identity
+from ..sampling import CHUNK, SEEDS, Sampler, as_uint8
+from .record import VERSION, count_name
+from .store import stored
+
+BLOCK_BYTES = 64_000_000  # of float32 samples that are drawn at once
+VALUES = "values"  # the extractor that is none: examples are their own features
+
+Progress = Callable[[str, int, int], None]  # what is done, how many are done, of how many
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """A `Progress` that says nothing."""
+
+
+class Subject:
+    """Samples and real examples as arrays, features and labels; features are made once and shared.
+
+    Sample i is that of seed `first_seed` + i.  Where the generator is conditional, its class is that of a
+    training example picked at random, so that classes are as frequent as in the data.
+
+    Args:
+        sampler: the generator.
+        dataset: what it is measured on.
+        split: of the data, that samples are compared with.
+        with_reference: whether to measure real examples in the samples' place, too.
+        first_seed: of the samples.
+        extractor: "auto", a name or a file, see `features.open_extractor`.
+        inception: file of Inception's weights, where it isn't the one that was fetched.
+        preprocessing: how Inception's images are resized: tf, pytorch or clean; None for its default.
+        device: where features are computed.
+        progress: is told how far drawing and looking has got.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        dataset: Dataset,
+        *,
+        split: str = "test",
+        with_reference: bool = True,
+        first_seed: int = 0,
+        extractor: str = "auto",
+        inception: Path | None = None,
+        preprocessing: str | None = None,
+        device: str = "cpu",
+        progress: Progress = silent,
+    ) -> None:
+        self.sampler, self.dataset, self.split = sampler, dataset, split
+        self.with_reference, self.first_seed = with_reference, first_seed
+        self.notes: list[str] = []  # what the user should know beside the numbers, one sentence each
+        self._asked = extractor
+        self._inception, self._preprocessing, self._device = inception, preprocessing, device
+        self._progress = progress
+        self._fake: Features | None = None
+        self._real: dict[tuple[str, int], Features] = {}
+
+    @functools.cached_property
+    def inception(self) -> Subject:
+        """The same samples and examples through the Inception network."""
+        if self._asked == "inception":
+            return self
+        other = Subject(
+            self.sampler,
+            self.dataset,
+            split=self.split,
+            with_reference=self.with_reference,
+            first_seed=self.first_seed,
+            extractor="inception",
+            inception=self._inception,
+            preprocessing=self._preprocessing,
+            device=self._device,
+            progress=self._progress,
+        )
+        other.notes = self.notes
+        return other
+
+    @functools.cached_property
+    def extractor(self) -> FeatureExtractor:
+        """The network that features come from.
+
+        Raises:
+            ConfigError: there is none of that name, its weights are missing, or it can't see such examples.
+        """
+        from ..features import open_extractor
+
+        return open_extractor(
+            self._asked,
+            dataset=self.dataset,
+            inception=self._inception,
+            preprocessing=self._preprocessing,
+            device=self._device,
+        )
+
+    def samples(self, count: int) -> Array:
+        """The first `count` samples as the generator makes them, float32 (N, *sample_shape).
+
+        Raises:
+            ConfigError: there are not so many seeds.
+            RunError: a sample holds a value that is no number.
+        """
+        blocks = list(self.blocks(0, count))
+        return np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+
+    def blocks(self, start: int, stop: int) -> Iterator[Array]:
+        """The same for samples start … stop − 1, in blocks that fit the memory.
+
+        Raises:
+            ConfigError, RunError: as `samples`.
+        """
+        if self.first_seed < 0 or self.first_seed + stop > SEEDS:
+            raise ConfigError(
+                f"{stop:,} samples from seed {self.first_seed:,} on need seeds beyond 2^32 − 1; use fewer "
+                "samples or a smaller first seed"
+            )
+        labels = self.fake_labels(stop)
+        size = BLOCK_BYTES // (4 * int(np.prod(self.sampler.sample_shape)))
+        size = max(size // CHUNK, 1) * CHUNK  # whole forward passes
+        for low in range(start, stop, size):
+            high = min(low + size, stop)
+            chosen = None if labels is None else labels[low:high].tolist()
+            x = self.sampler(range(self.first_seed + low, self.first_seed + high), chosen)
+            _refuse_no_numbers(x, low)
+            yield x
+
+    def fake(self, count: int) -> Features:
+        """Features of the first `count` samples.
+
+        Raises:
+            ConfigError, RunError: as `samples` and `extractor`.
+        """
+        have = 0 if self._fake is None else len(self._fake.features)
+        if have < count:
+            fresh = self._extracted("samples", have, count)
+            self._fake = fresh if self._fake is None else _joined(self._fake, fresh)
+        assert self._fake is not None
+        features, logits = self._fake
+        return Features(features[:count], None if logits is None else logits[:count])
+
+    def fake_labels(self, count: int) -> Tensor | None:
+        """(N,) int64 classes of the first `count` samples, None where the generator knows none."""
+        classes, y = len(self.sampler.class_names), self.dataset.train.y
+        if not classes:
+            return None
+        if y is None or self.dataset.classes != classes:  # no data to take their frequencies from
+            return (torch.arange(count) + self.first_seed) % classes
+        picked = np.random.default_rng(self.first_seed).random(count)  # the first ones whatever the count
+        return torch.from_numpy(y[(picked * len(y)).astype(np.int64)].astype(np.int64))
+
+    def real(self, count: int | None = None, *, split: str | None = None) -> Features:
+        """Features of real examples: `count` of them picked at random, or all; kept on the disk.
+
+        Args:
+            count: how many; all where there are no more.
+            split: that they are from; the one that samples are compared with where left out.
+        """
+        name = split or self.split
+        rows = self.rows(count, name)
+        key = (name, len(rows))
+        if key not in self._real:
+            facts = {
+                "data": self.dataset.fingerprint,
+                "extractor": identity(self.extractor),
+                "split": name,
+                "rows": len(rows),
+                "version": VERSION,
+            }
+            self._real[key] = stored(facts, len(rows), self._of_real(name, rows), self.notes)
+        return self._real[key]
+
+    def real_labels(self, count: int | None = None, *, split: str | None = None) -> Tensor | None:
+        """(N,) int64 classes of the same examples; None where the data have no labels."""
+        name = split or self.split
+        y = self.dataset.split(name).y
+        return None if y is None else torch.from_numpy(y[self.rows(count, name)].astype(np.int64))
+
+    def real_examples(self, count: int | None = None, *, split: str | None = None) -> Array:
+        """The same examples as the data hold them, (N, *sample_shape) uint8 or float32."""
+        name = split or self.split
+        return self.dataset.split(name).x[self.rows(count, name)]
+
+    def rows(self, count: int | None, split: str) -> Array:
+        """Which examples of a split `real` takes: (N,) int64, in order."""
+        size = len(self.dataset.split(split))
+        if count is None or count >= size:
+            return np.arange(size)
+        return np.sort(np.random.default_rng(0).permutation(size)[:count])
+
+    @property
+    def floor_split(self) -> str:
+        """Where the real examples come from that take the samples' place: never the split compared with."""
+        others = [name for name in ("train", "test", "validation") if name in self.dataset.splits]
+        return next(name for name in others if name != self.split)
+
+    def setting(
+        self, metric: str, count: int, *, real: int, features: bool, more: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """All that must agree before two numbers may stand side by side.
+
+        Args:
+            metric: without its count.
+            count: samples measured.
+            real: real examples that they were compared with.
+            features: whether it depends on the extractor.
+            more: what else it depends on.
+        """
+        return {
+            "metric": f"{metric}{count_name(count)}",
+            "n": count,
+            "split": self.split,
+            "real": real,
+            "data": self.dataset.fingerprint,
+            "extractor": identity(self.extractor) if features else None,
+            "version": VERSION,
+            **(more or {}),
+        }
+
+    def _extracted(self, what: str, start: int, stop: int) -> Features:
+        """Features of samples start … stop − 1."""
+        parts = []
+        for x in self.blocks(start, stop):
+            self._progress(what, start, stop)
+            parts.append(self.extractor(self._seen(x)))
+            start += len(x)
+        self._progress(what, stop, stop)
+        return functools.reduce(_joined, parts)
+
+    def _of_real(self, split: str, rows: Array) -> Iterator[Features]:
+        """Features of these examples, in blocks."""
+        x = self.dataset.split(split).x
+        size = max(BLOCK_BYTES // (4 * int(np.prod(x.shape[1:]))), 1)
+        for low in range(0, len(rows), size):
+            self._progress(f"real {split} examples", low, len(rows))
+            yield self.extractor(self._seen(x[rows[low : low + size]]))
+        self._progress(f"real {split} examples", len(rows), len(rows))
+
+    def _seen(self, x: Array) -> Tensor:
+        """Examples as the extractor takes them: images in the 256 levels of files, or values as they are."""
+        value_range = self.dataset.value_range
+        tensor = torch.from_numpy(np.ascontiguousarray(x))
+        if self.extractor.name == VALUES:
+            return to_range(tensor, value_range) if x.dtype == np.uint8 else tensor.float()
+        if x.dtype == np.uint8:
+            return tensor
+        if value_range is None:
+            raise ConfigError(
+                f"extractor {self.extractor.name!r} takes images with values of a known range, and "
+                f"{self.dataset.name} has none; use --extractor values"
+            )
+        return torch.from_numpy(as_uint8(x, value_range))
+
+
+def _joined(one: Features, other: Features) -> Features:
+    logits = None
+    if one.logits is not None and other.logits is not None:
+        logits = torch.cat([one.logits, other.logits])
+    return Features(torch.cat([one.features, other.features]), logits)
+
+
+def _refuse_no_numbers(x: Array, first: int) -> None:
+    """Rounded to 256 levels, such samples would get a plausible number."""
+    good = np.isfinite(x).reshape(len(x), -1).all(1)
+    if not good.all():
+        raise RunError(
+            f"sample {first + int(np.argmin(good)):,} of this generator holds values that are no finite "
+            f"numbers, as do {int((~good).sum()):,} of {len(x):,} samples drawn with it; its training broke "
+            "down, so evaluate an earlier checkpoint or the best generator (--generator best)"
+        )

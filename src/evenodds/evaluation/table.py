@@ -1,0 +1,97 @@
+"""The metrics by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..data.dataset import Dataset
+from ..errors import ConfigError, suggest
+from .leaks import measure_leaks, needs_images
+from .modes import measure_modes, needs_modes
+from .parzen import measure_parzen, needs_range
+from .record import Evaluation
+from .subject import Subject
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is measured, and what it takes.
+
+    Args:
+        check: raises ConfigError for data that it can't be measured on.
+        measure: `(subject, count)`; of `subject.inception` where it is defined with that network.
+        higher_is_better: whether it is.
+        samples: where the name gives no count.
+        says: what it is, in one line.
+        needs: "features", "logits" (features of a network that classifies), or "" for neither.
+        inception: whether the name stands for the number in Inception's features alone.
+    """
+
+    check: Callable[[Dataset], None]
+    measure: Callable[[Subject, int], Evaluation]
+    higher_is_better: bool
+    samples: int
+    says: str = ""
+    needs: str = ""
+    inception: bool = False
+
+
+def anything(dataset: Dataset) -> None:
+    """A metric's `check` that refuses no data."""
+
+
+METRICS: dict[str, Metric] = {
+    "parzen": Metric(
+        needs_range,
+        measure_parzen,
+        higher_is_better=True,
+        samples=10_000,
+        says="log-likelihood by a Parzen window, as in the 2014 paper",
+    ),
+    "modes": Metric(
+        needs_modes,
+        measure_modes,
+        higher_is_better=True,
+        samples=2_500,
+        says="modes captured of known ones",
+    ),
+    "leaks": Metric(
+        needs_images,
+        measure_leaks,
+        higher_is_better=False,
+        samples=2_000,
+        says="share of samples that look augmented",
+    ),
+}
+
+
+def find_metric(name: str) -> tuple[Metric, int]:
+    """The metric and sample count of a name such as `parzen10k`.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    match = re.fullmatch(r"([a-z_]+?)(?:(\d+)(k?))?", name)
+    if not match or match[1] not in METRICS:
+        word = match[1] if match else name
+        raise ConfigError(
+            f"unknown metric {name!r}{suggest(word, METRICS)} (a sample count may follow: parzen10k)"
+        )
+    metric = METRICS[match[1]]
+    count = int(match[2]) * (1000 if match[3] else 1) if match[2] else metric.samples
+    if count < 1:
+        raise ConfigError(f"metric {name!r} takes at least 1 sample; write, say, {match[1]}{metric.samples}")
+    return metric, count
+
+
+def check_metric(name: str, dataset: Dataset) -> tuple[Metric, int]:
+    """`find_metric`, refused where the metric can't be measured on that data.
+
+    Raises:
+        ConfigError: there is none of that name, or the data lacks what it needs.
+    """
+    metric, count = find_metric(name)
+    metric.check(dataset)
+    return metric, count
