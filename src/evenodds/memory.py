@@ -1,7 +1,7 @@
 """Memory: measured on small steps before training, and what is done when it runs out all the same.
 
 A step in micro-batches of b examples needs about  fixed + b · per_example  bytes: weights, gradients and
-moments on one side, activations on the other.  Two measurements give both numbers.
+moments on one side, activations on the other.  Steps of growing size give both numbers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -23,7 +24,7 @@ from .networks.layers import BATCH_NORMS
 from .system_memory import Meter, free_bytes
 
 HEADROOM = 0.9  # of what is free: the rest is for reports, pictures and whatever else the machine does
-SHARE_MEASURED = 8  # the smaller of the two steps measured has about this part of the batch
+SHARE_MEASURED = 8  # the smallest step measured has about this part of the batch, the largest half of it
 # what an allocator says that has no class of errors of its own
 SAID = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED", "unable to mmap")
 Context = Callable[[], contextlib.AbstractContextManager[object]]
@@ -78,34 +79,50 @@ def measure(gan: GAN, loader: Loader, config: Config, context: Context) -> Need 
     """
     device, sizes = _device(gan), micro_batches(config, batch_norm=has_batch_norm(gan))
     small = max((n for n in sizes if n <= config.batch_size // SHARE_MEASURED), default=min(sizes))
-    large = min((n for n in sizes if n >= 2 * small), default=small)
-    if device.type not in ("cpu", "cuda") or large == small:
+    larger = [n for n in sizes if n >= 2 * small]
+    if device.type not in ("cpu", "cuda") or not larger:
         return None
+    half = max((n for n in larger if n <= config.batch_size // 2), default=larger[0])
     position, meter = loader.position, Meter(device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        # in a game's first iteration every lazy penalty is due, so that no later one needs more
-        double = replace(copy.deepcopy(gan), iteration=0, critic_steps=1, micro_batch=None)
         try:
-            # the first step leaves the optimizers' moments, which the other two begin with
-            steps = [_small_step(double, loader, size, context) for size in (small, small, large)]
-            _, less, more = (meter.peak(step) for step in steps)
+            sizes = sorted({small, larger[0], half})
+            need = _line(gan, sizes, lambda step: meter.peak(partial(step, loader, context)), device)
         finally:
             loader.position = position
-    del double
     if device.type == "cuda":
         torch.cuda.empty_cache()
-    if less is None or more is None:
-        return None
-    slope = max(0.0, (more - less) / (large - small))
-    return Need(max(0.0, less - small * slope - _weight_bytes(gan)), slope)
+    return need and Need(max(0.0, need.fixed - _weight_bytes(gan)), need.per_example)
 
 
-def _small_step(gan: GAN, loader: Loader, size: int, context: Context) -> Callable[[], object]:
-    def step() -> None:
-        with context():
-            train_step(gan, (Batch(x[:size], None if y is None else y[:size]) for x, y in loader))
+def _line(
+    gan: GAN, sizes: list[int], peak: Callable[[Callable[..., None]], int | None], device: torch.device
+) -> Need | None:
+    """The line through the last two of the sizes whose steps fit, taken by a copy of the game.
 
-    return step
+    A small step has its peak where gradients are complete and activations gone, a large one before: the line
+    through two small ones would leave out most of the activations.
+    """
+    # in a game's first iteration every lazy penalty is due, so that no later one needs more
+    double = replace(copy.deepcopy(gan), iteration=0, critic_steps=1, micro_batch=None)
+    smallest = partial(_small_step, double, sizes[0])
+    peak(smallest)  # leaves the optimizers' moments, which the other steps begin with
+    need, size, less = None, sizes[0], peak(smallest)
+    for larger in sizes[1:]:
+        free = free_bytes(device)
+        if need and free is not None and need.of(larger) > HEADROOM * free:
+            break
+        more = peak(partial(_small_step, double, larger))
+        if less is None or more is None:
+            return None
+        slope = max(0.0, (more - less) / (larger - size))
+        need, size, less = Need(max(0.0, less - size * slope), slope), larger, more
+    return need
+
+
+def _small_step(gan: GAN, size: int, loader: Loader, context: Context) -> None:
+    with context():
+        train_step(gan, (Batch(x[:size], None if y is None else y[:size]) for x, y in loader))
 
 
 class Memory:

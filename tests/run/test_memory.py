@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import mmap
 import resource
+import sys
 
 import pytest
 import torch
@@ -32,7 +34,7 @@ from evenodds.system_memory import Meter, free_bytes
 
 CPU = torch.device("cpu")
 GB = 10**9
-WIDE = ["generator.network.widths=[1500,1500]", "discriminator.network.widths=[1500,1500]", "batch_size=512"]
+WIDE = ["generator.network.widths=[1500,1500]", "discriminator.network.widths=[1500,1500]", "batch_size=1024"]
 
 
 def game(*assignments: str):
@@ -95,21 +97,30 @@ def test_what_is_free_is_no_more_than_the_machine_has():
     assert free_bytes(torch.device("meta")) is None
 
 
+M_MMAP_THRESHOLD = -3  # of glibc's mallopt
+
+
 def _said_and_taken():
-    """In a process of its own, where nothing that was freed earlier is at hand."""
+    """In a process of its own, where nothing that was freed earlier is at hand.
+
+    glibc keeps up to 64 MB of what was freed, more after every large tensor: how much depends on the order of
+    earlier work, and is as large as what is measured here.  Pages of its own for each tensor go back at once.
+    """
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 16)
     train_step(*game()[:2])  # what is loaded once only
     gan, loader, config = game(*WIDE)
     meter = Meter(CPU)
     need = measure(gan, loader, config, contextlib.nullcontext)
     taken = max(meter.peak(lambda: train_step(gan, loader)) for _ in range(2))
-    return need.of(512), taken, 512 * need.per_example
+    return need.of(1024), taken, 1024 * need.per_example
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallopt is glibc's")
 def test_a_step_takes_about_what_two_small_ones_said():
     code, (said, taken, activations) = in_child(_said_and_taken)
     assert code == 0
     assert said == pytest.approx(taken, rel=0.25)
-    assert activations > 0.1 * taken  # or this tests nothing
+    assert activations > 0.15 * taken  # or this tests nothing
 
 
 @pytest.mark.parametrize(
