@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..errors import ConfigError, RunError
 from ..features import FeatureExtractor, Features, identity
 from ..sampling import CHUNK, SEEDS, Sampler, as_uint8
 from .record import VERSION, count_name
-from .store import stored
+from .store import joined, stored
 
 BLOCK_BYTES = 64_000_000  # of float32 samples that are drawn at once
 VALUES = "values"  # the extractor that is none: examples are their own features
@@ -71,7 +71,7 @@ class Subject:
         self._fake: Features | None = None
         self._real: dict[tuple[str, int], Features] = {}
 
-    @functools.cached_property
+    @cached_property
     def inception(self) -> Subject:
         """The same samples and examples through the Inception network."""
         if self._asked == "inception":
@@ -91,7 +91,7 @@ class Subject:
         other.notes = self.notes
         return other
 
-    @functools.cached_property
+    @cached_property
     def extractor(self) -> FeatureExtractor:
         """The network that features come from.
 
@@ -148,7 +148,7 @@ class Subject:
         have = 0 if self._fake is None else len(self._fake.features)
         if have < count:
             fresh = self._extracted("samples", have, count)
-            self._fake = fresh if self._fake is None else _joined(self._fake, fresh)
+            self._fake = fresh if self._fake is None else joined([self._fake, fresh])
         assert self._fake is not None
         features, logits = self._fake
         return Features(features[:count], None if logits is None else logits[:count])
@@ -181,7 +181,7 @@ class Subject:
                 "rows": len(rows),
                 "version": VERSION,
             }
-            self._real[key] = stored(facts, len(rows), self._of_real(name, rows), self.notes)
+            self._real[key] = stored(facts, len(rows), partial(self._of_real, name, rows), self.notes)
         return self._real[key]
 
     def real_labels(self, count: int | None = None, *, split: str | None = None) -> Tensor | None:
@@ -239,7 +239,7 @@ class Subject:
             parts.append(self.extractor(self._seen(x)))
             start += len(x)
         self._progress(what, stop, stop)
-        return functools.reduce(_joined, parts)
+        return joined(parts)
 
     def _of_real(self, split: str, rows: Array) -> Iterator[Features]:
         """Features of these examples, in blocks."""
@@ -264,13 +264,6 @@ class Subject:
                 f"{self.dataset.name} has none; use --extractor values"
             )
         return torch.from_numpy(as_uint8(x, value_range))
-
-
-def _joined(one: Features, other: Features) -> Features:
-    logits = None
-    if one.logits is not None and other.logits is not None:
-        logits = torch.cat([one.logits, other.logits])
-    return Features(torch.cat([one.features, other.features]), logits)
 
 
 def _refuse_no_numbers(x: Array, first: int) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from ..data.dataset import Dataset
 from ..errors import ConfigError, suggest
+from .frechet import measure_frechet
 from .leaks import measure_leaks, needs_images
 from .modes import measure_modes, needs_modes
 from .parzen import measure_parzen, needs_range
@@ -42,7 +44,33 @@ def anything(dataset: Dataset) -> None:
     """A metric's `check` that refuses no data."""
 
 
+def needs_pictures(dataset: Dataset) -> None:
+    """Inception sees images."""
+    if len(dataset.sample_shape) != 3:
+        raise ConfigError(
+            f"fid, kid, is and mifid are of images, and {dataset.name} has examples of shape "
+            f"{dataset.sample_shape}; use frechet or kernel"
+        )
+
+
 METRICS: dict[str, Metric] = {
+    "fid": Metric(
+        needs_pictures,
+        partial(measure_frechet, name="fid"),
+        higher_is_better=False,
+        samples=50_000,
+        says="Fréchet distance of Inception's features (Heusel et al. 2017)",
+        needs="features",
+        inception=True,
+    ),
+    "frechet": Metric(
+        anything,
+        measure_frechet,
+        higher_is_better=False,
+        samples=10_000,
+        says="the same distance in any extractor's features",
+        needs="features",
+    ),
     "parzen": Metric(
         needs_range,
         measure_parzen,
