@@ -1,0 +1,178 @@
+"""Stacked MNIST's 1000 modes: `python benchmarks/stacked_mnist.py --dir STATE [--run best=RUN]`
+
+Srivastava et al. (2017), section 4.2: 26,000 samples, each channel classified, the triple of digits is the
+mode; modes captured and the reverse KL, KL(samples' modes ‖ even), in nats.  DCGAN and PacDCGAN2 as in Lin et
+al. (2018) and the loss ablation of Huang et al. (2024), table 1, all with one small pair of networks that a
+CPU trains in minutes, the same number of examples and seed.  `--run` adds a run trained elsewhere.
+
+Every run is kept in STATE and gone on with when the script is started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from evenodds import Config
+from evenodds.build import build
+from evenodds.config import config_from, load_config
+from evenodds.data.dataset import Dataset
+from evenodds.data.sources import DATASETS
+from evenodds.errors import ConfigError
+from evenodds.evaluation import evaluate
+from evenodds.files import write_text
+from evenodds.opening import open_run
+from evenodds.sampling import sampler_of
+from outcome import provenance, write_result
+from stacked_mnist_report import page_of, sheet
+from trained import trained
+
+EXAMPLES = 80_000
+METRIC = "modes26k"
+Row = dict[str, Any]  # one run: name, examples, seconds, what was measured
+
+# R3GAN's players have no batch norm (the penalties would not be those of single examples), DCGAN's have.
+PLAIN = {"normalization": ("pixel", "none"), "learning_rate": 1e-3, "betas": (0.0, 0.99)}
+DCGAN = {"normalization": ("batch", "batch"), "learning_rate": 2e-4, "betas": (0.5, 0.999)}
+ROWS: dict[str, dict[str, Any]] = {
+    "DCGAN": {**DCGAN, "loss": "non_saturating"},
+    "PacDCGAN2": {**DCGAN, "loss": "non_saturating", "packing": 2},
+    "RpGAN+R1+R2": {**PLAIN, "loss": "relativistic", "penalties": ("r1", "r2")},
+    "GAN+R1+R2": {**PLAIN, "loss": "non_saturating", "penalties": ("r1", "r2")},
+    "RpGAN+R1": {**PLAIN, "loss": "relativistic", "penalties": ("r1",)},
+    "GAN+R1": {**PLAIN, "loss": "non_saturating", "penalties": ("r1",)},
+}
+
+
+def config_of(name: str, seed: int = 0, examples: int = EXAMPLES) -> Config:
+    """One row of the table, on the networks that all rows share."""
+    row = ROWS[name]
+    network = {"name": "dcgan", "width": 32, "max_width": 128, "kernel": 4}
+    rate, (beta1, beta2) = row["learning_rate"], row["betas"]
+    falling = {"name": "linear", "start": rate, "end": rate / 10, "begin": 40_000, "until": 80_000}
+    adam = {"name": "adam", "learning_rate": falling, "beta1": beta1, "beta2": beta2}
+    players = [{"network": {**network, "norm": norm}, "optimizer": adam} for norm in row["normalization"]]
+    gamma = {"name": "cosine", "start": 1.0, "end": 0.1, "until": 40_000}
+    return config_from(
+        {
+            "recipe": "stacked-mnist-small",
+            "data": {"name": "stacked_mnist", "size": 28, "value_range": [-1, 1]},
+            "generator": players[0],
+            "discriminator": players[1],
+            "prior": {"name": "normal", "dim": 64},
+            "loss": row["loss"],
+            "penalties": {name: {"weight": gamma, "every": 1} for name in row.get("penalties", ())},
+            "packing": row.get("packing", 1),
+            "batch_size": 32,
+            "ema_half_life": 5_000,
+            "examples": examples,
+            "seed": seed,
+            "device": "cpu",
+            "threads": 1,
+            "precision": "bfloat16",
+            "referee": False,
+            "report_every": 20_000,
+            "samples_every": "never",
+            "checkpoint_every": 20_000,
+        }
+    )
+
+
+def folder_of(state: Path, name: str, seed: int) -> Path:
+    """Where a row's run is."""
+    return state / f"{name.replace('+', '-')}-{seed}"
+
+
+def named_run(argument: str) -> tuple[str, Path]:
+    """NAME=PATH.
+
+    Raises:
+        ConfigError: it isn't.
+    """
+    name, equals, path = argument.partition("=")
+    if not (name and equals and path):
+        raise ConfigError(f"--run {argument!r} is no NAME=PATH; give one as in --run best=runs/00000-mine")
+    return name, Path(path)
+
+
+def measured(run: Path, dataset: Dataset, note: Path) -> Row:
+    """What the averaged and the last generator of a run score; kept in `note`, and read from there.
+
+    Args:
+        run: its folder.
+        dataset: that it was trained on.
+        note: a JSON file, measured anew where it is of another checkpoint.
+    """
+    opened = open_run(run, dataset=dataset)
+    done = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+    if done.get("reached") == opened.examples:
+        found: Row = done
+        return found
+    found = {"reached": opened.examples}
+    for which, generator in (("averaged", opened.ema.generator), ("last", opened.gan.generator)):
+        sampler = sampler_of(generator, opened.config, dataset, examples=opened.examples, metrics={})
+        (result,) = evaluate(sampler, dataset, [METRIC], split="test")
+        found[which] = result.record()
+    write_text(note, json.dumps(found) + "\n")
+    return found
+
+
+def row_of(name: str, seed: int, options: argparse.Namespace, dataset: Dataset) -> Row:
+    """One row of the comparison, trained as far as it wasn't yet."""
+    folder = folder_of(options.dir, name, seed)
+    cost = trained(config_of(name, seed, options.examples), folder, dataset)
+    row = {"name": name, "seed": seed, "examples": options.examples, **cost._asdict()}
+    if not options.train_only:
+        row |= measured(folder, dataset, folder.with_name(f"{folder.name}.{METRIC}.json"))
+    print({key: value for key, value in row.items() if key not in ("averaged", "last")}, flush=True)
+    return row
+
+
+def row_of_run(name: str, run: Path, state: Path) -> Row:
+    """A run trained elsewhere, measured as the others are."""
+    config = load_config(run / "config.yaml")
+    dataset = build("data set", DATASETS, config.data)
+    found = measured(run, dataset, state / f"run-{name}.{METRIC}.json")
+    return {"name": name, "seed": config.seed, "config": config.model_dump(mode="json"), **found}
+
+
+def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dir", type=Path, required=True, help="where runs and their results are kept")
+    parser.add_argument("--rows", nargs="*", choices=ROWS, default=list(ROWS), help="all, if not given")
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0")
+    parser.add_argument("--examples", type=int, default=EXAMPLES, help="of every row")
+    parser.add_argument("--run", action="append", default=[], metavar="NAME=PATH", help="a run to add")
+    parser.add_argument("--out", default="stacked_mnist", help="name of the result files")
+    parser.add_argument("--train-only", action="store_true", help="train, measure nothing, write no report")
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    options = options_of()
+    named = [named_run(argument) for argument in options.run]
+    torch.set_num_threads(1)
+    dataset = build("data set", DATASETS, config_of("DCGAN").data)
+    rows = [row_of(name, seed, options, dataset) for seed in range(options.seeds) for name in options.rows]
+    if options.train_only:
+        return
+    runs = [row_of_run(name, path, options.dir) for name, path in named]
+    command = "python benchmarks/stacked_mnist.py --dir STATE"
+    sentence, machine = provenance(command + "".join(f" --run {name}=RUN" for name, _ in named))
+    folders = {f"{row['name']}": folder_of(options.dir, row["name"], row["seed"]) for row in rows}
+    sheet({**folders, **dict(named)}, [*rows, *runs], options.out)
+    text = page_of(rows, runs, sentence, options.out)
+    configs = {name: config_of(name, 0, options.examples).model_dump(mode="json") for name in options.rows}
+    write_result(options.out, text, {"machine": machine, "rows": rows, "runs": runs, "configs": configs})
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Trains the runs of a study: each in its own folder, gone on with where it was stopped, its cost kept."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from evenodds import Config, training
+from evenodds.data.dataset import Dataset
+from evenodds.errors import NonFiniteError
+from evenodds.files import write_text
+from evenodds.run import has_checkpoint
+
+
+class Cost(NamedTuple):
+    """What a run has cost, and how it ended."""
+
+    seconds: float  # of CPU, over all sessions
+    failure: str | None  # why it ended before its time: a loss or weight that is no number any more
+
+
+def trained(config: Config, folder: Path, dataset: Dataset) -> Cost:
+    """Train a run to its end, or go on with it; the last good checkpoint of one that fails stays.
+
+    Args:
+        config: of the run.
+        folder: of the run; its CPU seconds are noted beside it, in FOLDER.seconds.
+        dataset: what `config.data` names, loaded once for all runs.
+    """
+    note = folder.with_name(folder.name + ".seconds")
+    before = float(note.read_text(encoding="utf-8")) if note.is_file() and has_checkpoint(folder) else 0.0
+    began, failure = time.process_time(), None
+
+    def spent() -> float:
+        return before + time.process_time() - began
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        for progress in training(config, folder, dataset=dataset):
+            if progress.report is not None:  # a killed process has noted all but the last stretch
+                write_text(note, f"{spent():.2f}\n")
+    except NonFiniteError as error:
+        failure = str(error)
+    write_text(note, f"{spent():.2f}\n")
+    return Cost(round(spent(), 1), failure)
