@@ -16,7 +16,8 @@ LAYERS = {
     2: """errors files config components adaptation optimizers build checkpoint run recorder tracking saving
           trainer sampling opening evaluation acceleration distributed data referee odds plugins
           drawing memory system_memory progress_picture settings_text fine_tuning compatibility features""",
-    3: """recipes explore export lab report cli web estimator doctor branching loss_doctor planning""",
+    3: """recipes explore export lab report cli web estimator doctor branching loss_doctor planning
+          comparison""",
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 # Layer 1 imports torch and the standard library; these also numpy, for arrays that no network has seen.

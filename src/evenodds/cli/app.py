@@ -9,6 +9,7 @@ from cyclopts import App
 from .. import __version__
 from .audit import audit
 from .branch import branch
+from .compare import compare
 from .data import data_app
 from .doctor import doctor
 from .evaluate import evaluate
@@ -33,6 +34,7 @@ VERBS: tuple[Callable[..., int], ...] = (
     train,
     sample,
     evaluate,
+    compare,
     branch,
     audit,
     outliers,
