@@ -9,7 +9,7 @@ from torch import Tensor, distributed
 
 ROWS = 1024  # examples in float64 at once: 16 MB at 2048 features
 COLUMNS = 256  # a square of the scatter matrix that is computed at once; those below the diagonal are copied
-LARGEST = 1e150  # squares of larger values, summed, would not fit float64
+LARGEST = 1e140  # squares of larger values, summed over all examples, would not fit float64
 
 
 class Moments:
