@@ -31,7 +31,7 @@ from outcome import provenance, write_result
 from stacked_mnist_report import page_of, sheet
 from trained import trained
 
-EXAMPLES = 80_000
+EXAMPLES = 40_000
 METRIC = "modes26k"
 Row = dict[str, Any]  # one run: name, examples, seconds, what was measured
 
@@ -53,10 +53,10 @@ def config_of(name: str, seed: int = 0, examples: int = EXAMPLES) -> Config:
     row = ROWS[name]
     network = {"name": "dcgan", "width": 32, "max_width": 128, "kernel": 4}
     rate, (beta1, beta2) = row["learning_rate"], row["betas"]
-    falling = {"name": "linear", "start": rate, "end": rate / 10, "begin": 40_000, "until": 80_000}
+    falling = {"name": "linear", "start": rate, "end": rate / 10, "begin": 20_000, "until": 40_000}
     adam = {"name": "adam", "learning_rate": falling, "beta1": beta1, "beta2": beta2}
     players = [{"network": {**network, "norm": norm}, "optimizer": adam} for norm in row["normalization"]]
-    gamma = {"name": "cosine", "start": 1.0, "end": 0.1, "until": 40_000}
+    gamma = {"name": "cosine", "start": 1.0, "end": 0.1, "until": 20_000}
     return config_from(
         {
             "recipe": "stacked-mnist-small",
@@ -68,16 +68,16 @@ def config_of(name: str, seed: int = 0, examples: int = EXAMPLES) -> Config:
             "penalties": {name: {"weight": gamma, "every": 1} for name in row.get("penalties", ())},
             "packing": row.get("packing", 1),
             "batch_size": 32,
-            "ema_half_life": 5_000,
+            "ema_half_life": 3_000,
             "examples": examples,
             "seed": seed,
             "device": "cpu",
             "threads": 1,
             "precision": "bfloat16",
             "referee": False,
-            "report_every": 20_000,
+            "report_every": 10_000,
             "samples_every": "never",
-            "checkpoint_every": 20_000,
+            "checkpoint_every": 10_000,
         }
     )
 

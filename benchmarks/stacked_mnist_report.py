@@ -96,7 +96,7 @@ def cells(row: Row) -> list[str]:
 
 SETTING = """Generator and discriminator: the repository's `dcgan` at width 32 (32, 64, 128 channels,
 kernels of 4) on 28 × 28 × 3, the same convolutions in every row; batches of 32, one D step per G step, an
-average of the generator with a half-life of 5,000 examples. DCGAN and PacDCGAN2 have batch normalization in
+average of the generator with a half-life of 3,000 examples. DCGAN and PacDCGAN2 have batch normalization in
 both players and Adam 2e-4 (β 0.5, 0.999), as published; the four rows of the ablation have pixel
 normalization in G, none in D, Adam 1e-3 (β 0, 0.99) and R1, R2 at *every* step with γ from 1 to 0.1 over
 the first half. In all rows the learning rate falls to a tenth over the second half. So PacDCGAN2 differs

@@ -94,7 +94,7 @@ def test_the_ablations_players_are_the_same_and_without_batch_norm(games):
 
 def test_penalties_are_due_at_every_step_and_fall_as_in_the_paper(images):
     gan, rules = build_gan(study.config_of("RpGAN+R1+R2"), images, torch.device("cpu"))
-    for examples, gamma in ((0, 1.0), (20_000, 0.55), (40_000, 0.1), (80_000, 0.1)):
+    for examples, gamma in ((0, 1.0), (10_000, 0.55), (20_000, 0.1), (40_000, 0.1)):
         rules.apply(gan, examples, examples)
         found = {(penalty.weight, penalty.every) for penalty in gan.penalties.values()}
         assert len(found) == 1
