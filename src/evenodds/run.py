@@ -23,7 +23,8 @@ from .files import remove_stale, write_text
 
 # A longer run, another number of cores, or other wishes about when to stop: the same run.
 MAY_CHANGE = frozenset({"examples", "threads", "on_trouble", "until"})
-WRITTEN = r"config\.yaml|environment\.json|metrics\.jsonl|generator(-best)?\.safetensors"  # by a run alone
+# by a run alone
+WRITTEN = r"config\.yaml|environment\.json|(metrics|evaluations)\.jsonl|generator(-best)?\.safetensors"
 
 
 class Run:

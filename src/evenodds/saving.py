@@ -19,7 +19,8 @@ from .data.loader import Loader
 from .drawing import save_picture
 from .ema import EMA
 from .errors import NonFiniteError, RunError
-from .evaluation import evaluate, find_metric
+from .evaluation.log import forget_after
+from .evaluation.training import as_metrics, is_better, measure_in_training
 from .files import write_text
 from .fine_tuning import Origin
 from .progress_picture import progress_picture
@@ -65,6 +66,7 @@ class Saver:
         self._measured: dict[str, Any] = {}
         self._board: TensorBoard | None = None
         self._untold: list[dict[str, Any]] = []  # events recorded since the last report
+        self._evaluations = run.directory / "evaluations.jsonl"
         self._referee = Referee(config, gan, dataset) if config.referee else None
         self._start: dict[str, Any] | None = None  # where the first weights came from
         self.resumed = False  # whether there was a checkpoint to go on from
@@ -83,6 +85,7 @@ class Saver:
         files = self._run.checkpoint_files()
         if not files:
             self._run.forget_after(-1)
+            forget_after(self._evaluations, -1)
             return 0.0
         try:
             tensors, facts = load_tensors(files[-1], "checkpoint")
@@ -141,6 +144,7 @@ class Saver:
         self._gan.iteration, self._loader.position = facts["iteration"], facts["position"]
         self._recorder.restore(below(tensors, "pending"))
         self._run.forget_after(facts["examples"])
+        forget_after(self._evaluations, facts["examples"])
         if self._referee:
             self._referee.restore(below(tensors, "referee"), self._run.lines())
         self._saved = facts["examples"]
@@ -207,22 +211,16 @@ class Saver:
 
     def measure(self, examples: int, seconds: float) -> dict[str, Any]:
         """Every metric on validation data; the best by the first one is kept."""
-        line: dict[str, Any] = {}
         sampler = self._sampler(examples)
-        results = evaluate(sampler, self._dataset, self._config.metrics, split="validation", reference=False)
+        results = measure_in_training(sampler, self._dataset, self._config.metrics, self._evaluations)
         for result in results:
-            line[f"metric/{result.name}"] = result.value
-            if result.standard_error is not None:
-                line[f"metric/{result.name}/standard_error"] = result.standard_error
             self._measured[result.name] = {"value": result.value, "protocol": result.protocol}
-        first, value = results[0].name, results[0].value
-        sign = 1 if find_metric(first)[0].higher_is_better else -1
-        if self._best is None or sign * value > sign * self._best["value"]:
-            self._best = {"metric": first, "value": value, "examples": examples}
+        if is_better(results[0], self._best):
+            self._best = {"metric": results[0].name, "value": results[0].value, "examples": examples}
             self._save_checkpoint("best", examples, seconds)
             self._sampler(examples).save(self._run.directory / "generator-best.safetensors")
             write_text(self._run.checkpoints / "best.json", json.dumps(self._best) + "\n")
-        return line
+        return as_metrics(results)
 
     def checkpoint(self, examples: int, seconds: float) -> None:
         """The generator to use, then the checkpoint: killed in between, a run goes on from the one before."""

@@ -8,6 +8,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console, Group
@@ -17,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..data.images.progress import reporting
-from .reading import Reading
+from .counting import Counting
 from .text import duration, rate, signed
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ EVEN_ODDS = -math.log(4)  # V(D, G) where D(x) = 1/2 everywhere: Goodfellow et a
 REFRESH_S = 0.25  # the live display: often enough to look alive, too seldom to cost anything
 LINE_S = 5.0  # plain lines are at least this far apart
 LATEST = 3  # verdicts that stay on the screen
+DECODING = "decoding images, once for all runs"
 WINDOW_S = 30.0  # of training that the speed is taken over
 
 
@@ -199,15 +201,19 @@ def is_live(console: Console) -> bool:
 
 
 @contextlib.contextmanager
-def status(text: str) -> Iterator[None]:
+def status(text: str) -> Iterator[Counting]:
     """A spinner with `text` beside it while the block runs; nothing where there is no terminal.
 
-    Should images have to be decoded in the block, that is shown too, also without a terminal.
+    What the block tells the `Counting` that it gets is shown also without a terminal, a line now and then;
+    so is the decoding of images, should it come to that.
     """
     console = Console(stderr=True)
     if not is_live(console):
-        with reporting(Reading(console, None)):
-            yield
+        counting = Counting(console, None)
+        with reporting(partial(counting, DECODING)):
+            yield counting
         return
-    with console.status(text) as spinner, reporting(Reading(console, (spinner, text))):
-        yield
+    with console.status(text) as spinner:
+        counting = Counting(console, (spinner, text))
+        with reporting(partial(counting, DECODING)):
+            yield counting

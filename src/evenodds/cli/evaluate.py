@@ -7,87 +7,172 @@ import json
 import math
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..errors import RunError
 from .display import status
 from .signals import uninterrupted
-from .text import signed, wrapped
+from .text import listed, signed, wrapped
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
-    from ..evaluation import Evaluation
+    from ..evaluation import Evaluation, Subject
     from ..sampling import Sampler
+    from .counting import Counting
     from .opening import Which
+
+Split = Literal["train", "validation", "test"]
+HELP = "help"  # --metrics help
+
+
+@dataclass(frozen=True)
+class How:
+    """How to measure: the options of the verb."""
+
+    split: Split
+    generator: Which
+    extractor: str
+    inception: Path | None
+    preprocessing: str | None
+    first_seed: int
+    device: str
+    reference: bool
 
 
 def evaluate(
-    source: Path,
+    source: Path | None = None,
     /,
     *,
     metrics: str | None = None,
     data: str | None = None,
-    split: Literal["train", "validation", "test"] = "test",
+    split: Split = "test",
     generator: Literal["last", "best"] = "last",
+    extractor: str = "auto",
+    inception: Path | None = None,
+    preprocessing: Literal["tf", "pytorch", "clean"] | None = None,
+    first_seed: int = 0,
+    device: str = "cpu",
+    reference: bool = True,
     as_json: Annotated[bool, Parameter(name="--json", negative=(), show_default=False)] = False,
 ) -> int:
-    """Measure a generator, and say how each number was measured.
+    """Measure a generator, and say how each number was measured and what real examples score.
 
-    The results of a run are added to its evaluations.jsonl.
+    The results of a run are added to its evaluations.jsonl, from which compare reads them.
 
     Args:
         source: a run directory or a generator file.
-        metrics: names with a sample count, separated by commas, as in parzen10k,modes2500,leaks2000; if left
-            out, modes where the data has known ones, else parzen10k.
+        metrics: names with a sample count, separated by commas, as in kernel10k,modes26k; help lists them.
+            If left out, a few that suit the data.
         data: what to measure on; for a run, its own data if left out.
         split: of the data; test is for the number that is reported.
         generator: of a run: the last one, or the best by its first metric.
+        extractor: network that features come from: auto, a name or a file; extractors lists them.
+        inception: file of the weights of Inception, for fid, kid, is and mifid; not needed once fetched.
+        preprocessing: how images are resized for Inception.
+        first_seed: samples are those of this seed and the following.
+        device: to compute on.
+        reference: also measure real examples in the samples' place; takes as long again.
         as_json: print JSON.
     """
-    record, results = _measured(source, metrics, data, split, generator)
-    if source.is_dir():
-        _append(source / "evaluations.jsonl", record)
+    if metrics == HELP or source is None:
+        return _list_metrics(asked=metrics == HELP)
+    how = How(split, generator, extractor, inception, preprocessing, first_seed, device, reference)
+    record, results = _measured(source, metrics, data, how)
     if as_json:
         print(json.dumps(record, indent=2, ensure_ascii=False))
         return 0
     if record["warning"]:
         print(wrapped(f"warning: {record['warning']}"), file=sys.stderr)
     for result in results:
-        print("\n".join(_sentences(result)))
+        print("\n".join(sentences(result)))
+    return 0
+
+
+def _list_metrics(*, asked: bool) -> int:
+    """Every metric with its own sample count and what it is.
+
+    Raises:
+        ConfigError: nobody asked for that, so it is the run that is missing.
+    """
+    from ..errors import ConfigError
+    from ..evaluation import METRICS, count_name
+
+    if not asked:
+        raise ConfigError("nothing to evaluate; give a run or a generator file, or --metrics help for a list")
+    print(listed([(f"{name}{count_name(one.samples)}", one.says) for name, one in METRICS.items()]))
+    print(wrapped("Another count may follow the name, as in kernel5k or modes26000."))
     return 0
 
 
 def _measured(
-    source: Path, metrics: str | None, data: str | None, split: str, which: Which
+    source: Path, metrics: str | None, data: str | None, how: How
 ) -> tuple[dict[str, Any], list[Evaluation]]:
-    """The results, and the record of all that they depend on."""
+    """The results, and the record of all that they depend on; it is added to the run's before it is told."""
     with status("loading the generator and the data"):
         with uninterrupted():
-            from ..data.distributions import counted_modes
-            from ..evaluation import check_metric
-            from ..evaluation import evaluate as measure
-            from .opening import data_warning, open_data, open_generator
-        sampler = open_generator(source, which)
+            from ..evaluation import check_metric, measure, natural_metrics
+            from ..evaluation.log import append_line, line_of
+            from .opening import data_warning, generator_file, open_data, open_generator
+        sampler = open_generator(source, how.generator, how.device)
         dataset = open_data(source, sampler, data)
-        natural = "modes2500" if counted_modes(dataset.density) else "parzen10k"
-        names = [name.strip() for name in (natural if metrics is None else metrics).split(",")]
+        names = natural_metrics(dataset, how.split) if metrics is None else metrics.split(",")
+        names = [name.strip() for name in names]
         for name in names:  # all of them, before the first one takes its time
             check_metric(name, dataset)
-        dataset.split(split)
-    with status(f"measuring {', '.join(names)}"):
-        results = measure(sampler, dataset, names, split=split)
-    warning = data_warning(sampler, dataset)
-    return _record(source, sampler, dataset, split, which, warning, results), results
+    began = time.perf_counter()
+    with status(f"measuring {', '.join(names)}") as counting:
+        subject = _subject(sampler, dataset, how, counting)
+        results = measure(subject, names)
+    line = line_of(
+        subject,
+        results,
+        source=str(source),
+        generator=how.generator,
+        sha256=_sha256(generator_file(source, how.generator)),
+        seconds=time.perf_counter() - began,
+        warning=data_warning(sampler, dataset),
+    )
+    if source.is_dir():
+        append_line(source / "evaluations.jsonl", line)
+    for note in subject.notes:
+        print(wrapped(f"warning: {note}"), file=sys.stderr)
+    return line, results
 
 
-def _sentences(result: Evaluation) -> list[str]:
-    """The number, then how it was measured, what perfect samples score, and what it can't say."""
-    spread = "" if result.standard_error is None else f" ± {signed(result.standard_error, 2)}"
-    digits = 0 if result.value == round(result.value) and not spread else 2
-    lines = [f"{result.name}  {signed(result.value, digits)}{spread} {result.unit}"]
+def _subject(sampler: Sampler, dataset: Dataset, how: How, counting: Counting) -> Subject:
+    from ..evaluation import Subject
+
+    return Subject(
+        sampler,
+        dataset,
+        split=how.split,
+        with_reference=how.reference,
+        first_seed=how.first_seed,
+        extractor=how.extractor,
+        inception=how.inception,
+        preprocessing=how.preprocessing,
+        device=how.device,
+        progress=counting,
+    )
+
+
+def sentences(result: Evaluation) -> list[str]:
+    """The number, its interval, how it was measured, what perfect samples score, and what it can't say."""
+    digits = digits_of(result)
+    spread = "" if result.standard_error is None else f" ± {signed(result.standard_error, digits)}"
+    lines = [f"{result.name}  {signed(result.value, digits)}{spread} {result.unit}".rstrip()]
+    beside = []
+    if result.interval is not None:
+        low, high = (signed(end, digits) for end in result.interval)
+        beside.append(f"95 % interval {low} to {high}")
+    for word, value in (("floor", result.floor), ("ceiling", result.ceiling)):
+        if value is not None:
+            beside.append(f"{word} {signed(value, digits)}")
+    if beside:
+        lines.append(wrapped("; ".join(beside), "  "))
     lines.append(wrapped(result.protocol, "  "))
     if result.reference:
         lines.append(wrapped(f"For comparison: {result.reference}", "  "))
@@ -96,49 +181,15 @@ def _sentences(result: Evaluation) -> list[str]:
     return lines
 
 
-def _record(
-    source: Path,
-    sampler: Sampler,
-    dataset: Dataset,
-    split: str,
-    which: Which,
-    warning: str,
-    results: list[Evaluation],
-) -> dict[str, Any]:
-    """Everything the numbers depend on, as JSON can hold it."""
-    from .opening import generator_file
-
-    values: dict[str, Any] = {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "source": str(source),
-        "generator": which,
-        "generator_sha256": _sha256(generator_file(source, which)),
-        "examples": sampler.facts.get("examples"),
-        "data": {"name": dataset.name, "fingerprint": dataset.fingerprint, "split": split},
-        "warning": warning,
-        "results": [result.record() for result in results],
-    }
-    return {name: _finite(value) for name, value in values.items()}
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no infinity and no NaN: null stands for them."""
-    if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def digits_of(result: Evaluation) -> int:
+    """After the point: two that the standard error leaves in doubt, else four that count; none of a count."""
+    error = result.standard_error
+    if error is None and result.value == round(result.value):
+        return 0
+    scale = error or abs(result.value) / 100
+    return min(max(1 - math.floor(math.log10(scale)), 0), 8) if scale > 0 and math.isfinite(scale) else 2
 
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _append(path: Path, record: dict[str, Any]) -> None:
-    """One line, in a single write."""
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-    except OSError as error:
-        raise RunError(f"{path} could not be written ({error.strerror}); check its permissions") from error

@@ -36,13 +36,14 @@ def generator_file(path: Path, which: Which) -> Path:
     return file
 
 
-def open_generator(path: Path, which: Which) -> Sampler:
+def open_generator(path: Path, which: Which, device: str = "cpu") -> Sampler:
     """The sampler in a run or a generator file.
 
     Raises:
         RunError: there is none, or it is damaged.
+        ConfigError: there is no such device.
     """
-    return Sampler.load(generator_file(path, which))
+    return Sampler.load(generator_file(path, which), device=device)
 
 
 def open_data(path: Path, sampler: Sampler, argument: str | None) -> Dataset:

@@ -3,7 +3,7 @@
 from .measuring import evaluate, measure
 from .record import Evaluation, count_name, unit_interval
 from .subject import Subject
-from .table import METRICS, Metric, check_metric, find_metric
+from .table import METRICS, Metric, check_metric, find_metric, natural_metrics
 
 __all__ = [
     "METRICS",
@@ -15,5 +15,6 @@ __all__ = [
     "evaluate",
     "find_metric",
     "measure",
+    "natural_metrics",
     "unit_interval",
 ]

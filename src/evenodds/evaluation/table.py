@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..data.dataset import Dataset
+from ..data.distributions import counted_modes
 from ..errors import ConfigError, suggest
 from .frechet import measure_frechet
 from .leaks import measure_leaks, needs_images
 from .modes import measure_modes, needs_modes
 from .parzen import measure_parzen, needs_range
-from .record import Evaluation
+from .record import Evaluation, count_name
 from .subject import Subject
 
 
@@ -123,3 +124,19 @@ def check_metric(name: str, dataset: Dataset) -> tuple[Metric, int]:
     metric, count = find_metric(name)
     metric.check(dataset)
     return metric, count
+
+
+def natural_metrics(dataset: Dataset, split: str) -> list[str]:
+    """A few that suit the data and are cheap, for whoever names none.
+
+    Args:
+        dataset: to measure on.
+        split: to compare with; as many samples as it has examples, in round numbers, say what can be said.
+    """
+    if counted_modes(dataset.density) is not None:
+        return ["modes2500"]
+    if len(dataset.sample_shape) != 3:
+        return ["parzen10k" if dataset.value_range is not None else "frechet10k"]
+    size = len(dataset.split(split))
+    count = next((round_number for round_number in (10_000, 5_000, 2_000) if round_number <= size), 1_000)
+    return [f"{name}{count_name(count)}" for name in ("frechet",)]

@@ -1,4 +1,4 @@
-"""How far the decoding of images has got: beside the spinner on a terminal, else a line now and then."""
+"""How far something countable has got: beside the spinner on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ LINE_S = 5.0  # plain lines are at least this far apart
 REFRESH_S = 0.25
 
 
-class Reading:
-    """A `data.images.progress.Progress` that is seen.
+class Counting:
+    """Called with what is done, how many are done, and of how many.
 
     Args:
         console: to show it on.
@@ -23,14 +23,16 @@ class Reading:
 
     def __init__(self, console: Console, spinner: tuple[Status, str] | None) -> None:
         self._console, self._spinner = console, spinner
+        self._what = ""
         self._begun: tuple[float, int] | None = None  # when, and how many were done by then
         self._next = 0.0
 
-    def __call__(self, done: int, total: int) -> None:
-        """So many of so many images are decoded."""
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """So many of so many are done."""
         now = time.perf_counter()
-        if self._begun is None or done < self._begun[1]:
-            self._begun, self._next = (now, done), now + (0 if self._spinner else LINE_S)
+        if self._begun is None or what != self._what or done < self._begun[1]:
+            self._what, self._begun = what, (now, done)
+            self._next = now + (0 if self._spinner else LINE_S)
         if self._spinner and done >= total:
             self._spinner[0].update(self._spinner[1])
         elif now >= self._next:
@@ -45,7 +47,7 @@ class Reading:
 
     def _words(self, seconds: float, fresh: int, done: int, total: int) -> str:
         """decoding images, once for all runs: 12,000/60,000 · 2,100/s · 23 s left."""
-        parts = [f"decoding images, once for all runs: {done:,}/{total:,}"]
+        parts = [f"{self._what}: {done:,}/{total:,}"]
         if fresh and seconds > 0:
             parts += [rate(fresh / seconds), f"{duration((total - done) * seconds / fresh)} left"]
         return " · ".join(parts)
