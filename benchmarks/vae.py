@@ -1,7 +1,7 @@
 """A variational autoencoder beside the adversarial nets, at equal size and equal cost, on MNIST.
 
-    python benchmarks/vae.py --dir runs/vae                 # trains both, then reports
-    python benchmarks/vae.py --dir runs/vae --only-report   # from the generators that are there
+    python benchmarks/vae.py --dir runs/vae                 # trains both, then reports; may be stopped
+    python benchmarks/vae.py --dir runs/vae --only-report   # from the generators that are there by then
 
 The GAN is the recipe gan-mnist without labels.  The VAE (Kingma and Welling 2014, section 3 and appendix C.1:
 Bernoulli pixels, diagonal Gaussian posterior) has the GAN's generator as decoder and the GAN's
@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +39,11 @@ from outcome import RESULTS, provenance, table, write_result
 
 SAMPLES = 10_000
 LEARNING_RATE = 1e-3  # of the VAE's Adam, with its published betas; chosen beforehand, not tuned
-TURN = 50  # iterations of the GAN before the VAE catches up
+TURN = 50  # iterations of the GAN before the VAE catches up; divides KEPT / batch size
 INKED = (0.1, 0.9)  # between these, a pixel is neither black nor white
 MEASURED = ("parzen10k", "frechet10k", "precision10k", "recall10k")  # as far as this version has them
-FILES = {
-    "GAN": "gan/generator.safetensors",
-    "VAE, as many images": "vae-equal-images.safetensors",
-    "VAE, as many CPU seconds": "vae-equal-seconds.safetensors",
-}
+KEPT = 51_200  # images; whenever the GAN or the VAE has seen so many more, what there is is kept
+NAMES = ("GAN", "VAE, as many images", "VAE, as many CPU seconds")
 Images = NDArray[np.float32]  # (N, 1, H, W) in [0, 1]
 
 
@@ -113,7 +109,6 @@ class Rival:
         self.random = torch.Generator().manual_seed(config.seed)
         self.optimizer = torch.optim.Adam(self.vae.parameters(), lr=LEARNING_RATE, fused=True)
         self.examples, self.seconds = 0, 0.0
-        self.bounds: list[tuple[int, float]] = []  # (examples, mean bound of a batch), now and then
 
     def step(self) -> None:
         """One minibatch."""
@@ -126,8 +121,6 @@ class Rival:
         self.optimizer.step()
         self.examples += len(x)
         self.average.update(self.vae, len(x))
-        if self.examples // len(x) % 200 == 0:
-            self.bounds.append((self.examples, -loss.item()))
         self.seconds += time.process_time() - begun
 
     def save(self, path: Path) -> dict[str, Any]:
@@ -147,6 +140,7 @@ class Rival:
             "examples": self.examples,
             "cpu_seconds": self.seconds,
             "validation_bound": self.held_out_bound(),
+            "weights": weights(self.vae),
         }
 
     @torch.no_grad()
@@ -157,39 +151,53 @@ class Rival:
         return float(self.average.generator.bound(x, noise).mean())
 
 
-def in_turns(config: Config, dataset: Dataset, directory: Path) -> Iterator[tuple[float, Rival]]:
-    """Train both, the VAE up to the GAN's CPU seconds; (the GAN's seconds, the VAE) after each turn."""
-    rival, spent = Rival(config, dataset), 0.0
+class Costs:
+    """costs.json: what each kept generator file has cost, by its name."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.path = directory, directory / "costs.json"
+        self.known: dict[str, Any] = {}
+        if self.path.is_file():
+            self.known = json.loads(self.path.read_text(encoding="utf-8"))
+
+    def add(self, file: str, cost: dict[str, Any]) -> None:
+        self.known[file] = cost
+        write_text(self.path, json.dumps(self.known, indent=2) + "\n")
+
+    def files(self) -> dict[str, str]:
+        """Of the table's rows, after as many of the GAN's images as there are."""
+        images = max(int(file[4:-12]) for file in self.known if file.startswith("gan-"))
+        names = (f"gan-{images}", f"vae-{images}", f"vae-beside-{images}")
+        return {row: f"{name}.safetensors" for row, name in zip(NAMES, names, strict=True)}
+
+
+def train(config: Config, dataset: Dataset, directory: Path) -> None:
+    """Both in turns, the VAE always up to the GAN's CPU seconds."""
+    rival, costs, spent = Rival(config, dataset), Costs(directory), 0.0
     mark = time.process_time()
-    for progress in training(config, directory, dataset=dataset):
-        if (progress.examples // config.batch_size) % TURN and progress.examples < config.examples:
+    for progress in training(config, directory / "gan", dataset=dataset):
+        seen = progress.examples
+        if (seen // config.batch_size) % TURN:
             continue
         spent += time.process_time() - mark
         while rival.seconds < spent:
             rival.step()
-            if rival.examples == config.examples:
-                yield spent, rival
-        yield spent, rival
-        mark = time.process_time()
-
-
-def train(config: Config, dataset: Dataset, directory: Path) -> None:
-    """Both players' generator files, and costs.json: what each cost."""
-    costs: dict[str, Any] = {}
-    said = 0.0
-    for spent, rival in in_turns(config, dataset, directory / "gan"):
-        if rival.examples == config.examples:
-            costs["VAE, as many images"] = rival.save(directory / FILES["VAE, as many images"])
-        if spent >= said + 30:
-            said = spent
+            if rival.examples % KEPT == 0:
+                file = f"vae-{rival.examples}.safetensors"
+                costs.add(file, rival.save(directory / file))
+        if seen % KEPT == 0:
+            average = progress.session.ema.generator
+            file = f"vae-beside-{seen}.safetensors"
+            costs.add(file, rival.save(directory / file))
+            sampler = sampler_of(average, config, dataset, examples=seen, metrics={})
+            sampler.save(directory / f"gan-{seen}.safetensors")
+            costs.add(f"gan-{seen}.safetensors", {"examples": seen, "cpu_seconds": spent})
             print(
-                f"{spent:.0f} CPU s each · VAE {rival.examples:,} images, bound {rival.bounds[-1][1]:.1f}",
+                f"{spent:.0f} CPU s each: GAN {seen:,} images, VAE {rival.examples:,}, "
+                f"bound {costs.known[file]['validation_bound']:.1f} nats",
                 flush=True,
             )
-    costs["VAE, as many CPU seconds"] = rival.save(directory / FILES["VAE, as many CPU seconds"])
-    costs["GAN"] = {"examples": config.examples, "cpu_seconds": spent}
-    costs["weights"] = {"VAE": weights(rival.vae)}
-    write_text(directory / "costs.json", json.dumps(costs, indent=2) + "\n")
+        mark = time.process_time()
 
 
 def weights(module: nn.Module) -> int:
@@ -245,8 +253,9 @@ def strip(samplers: dict[str, Sampler], dataset: Dataset) -> Image.Image:
 def report(config: Config, dataset: Dataset, directory: Path, command: str) -> None:
     """Measure the generator files on the test images, and write the results."""
     assert dataset.test is not None
-    costs = json.loads((directory / "costs.json").read_text(encoding="utf-8"))
-    samplers = {name: Sampler.load(directory / file) for name, file in FILES.items()}
+    kept = Costs(directory)
+    costs = {row: kept.known[file] for row, file in kept.files().items()}
+    samplers = {row: Sampler.load(directory / file) for row, file in kept.files().items()}
     test = unit_interval(dataset.test.x, None)
     train_images = dataset.train.x[np.random.default_rng(0).permutation(len(dataset.train))[:SAMPLES]]
     rows = [measured(name, sampler, dataset, test) for name, sampler in samplers.items()]
@@ -310,7 +319,7 @@ def page(
         "# A variational autoencoder beside the adversarial nets, MNIST\n\n"
         f"{sentence} Seed {config.seed}; one run each. The GAN is the recipe gan-mnist without labels; the "
         f"VAE (Kingma and Welling 2014) has its generator ({generator:,} weights) as decoder and its "
-        f"discriminator as encoder, {costs['weights']['VAE']:,} weights together. Trained in turns in one "
+        f"discriminator as encoder, {own['weights']:,} weights together. Trained in turns in one "
         "process on one thread, until both had taken the same CPU seconds; a VAE's step is cheaper. Samples "
         "of both come from the average of the weights over training; the VAE's are the means of the pixels."
         f"\n\n{body}\n\n"
