@@ -70,6 +70,7 @@ class Dataset:
         digest: `fingerprint`, where the reader knows it already; "" to compute it when asked for.
         notes: what the user should know of how it was read, such as files left out; one sentence each.
         files: of images that were decoded from files.
+        mode_classifier: the extractor that tells the modes apart, channel by channel, where modes are classes.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Dataset:
     digest: str = ""
     notes: tuple[str, ...] = ()
     files: Files | None = None
+    mode_classifier: str | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

@@ -55,6 +55,7 @@ def stacked_mnist(
         class_names=tuple(f"{mode:03d}" for mode in range(MODES)),
         value_range=pair(value_range),
         source=mnist.source,
+        mode_classifier="mnist",
     )
 
 
