@@ -1,0 +1,31 @@
+"""Samples and examples by their own values, images in the 256 levels of files."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.dataset import Array
+from ..sampling import as_uint8
+from .subject import Subject
+
+
+def samples_in_levels(subject: Subject, count: int) -> Tensor:
+    """The first `count` samples, (N, *sample_shape): uint8, or float32 where values have no range.
+
+    Floats would tell samples from data, and take four times the memory.
+    """
+    return torch.cat([_levels(subject, block) for block in subject.blocks(0, count)])
+
+
+def real_in_levels(subject: Subject, count: int | None = None, *, split: str | None = None) -> Tensor:
+    """Real examples alike: `count` of a split picked at random, or all of them."""
+    return _levels(subject, subject.real_examples(count, split=split))
+
+
+def _levels(subject: Subject, x: Array) -> Tensor:
+    value_range = subject.dataset.value_range
+    if x.dtype != np.uint8 and value_range is not None:
+        x = as_uint8(x, value_range)
+    return torch.from_numpy(np.ascontiguousarray(x))
