@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from ..data.dataset import Dataset
-from ..data.distributions import counted_modes
+from ..data.distributions import Mixture, counted_modes
 from ..errors import ConfigError
 from ..metrics.modes import mode_coverage
 from .record import Evaluation, count_name
+from .stacks import measure_stacks
 from .subject import Subject
 
 
 def measure_modes(subject: Subject, count: int) -> Evaluation:
+    """How many of the data's modes samples reach; the divergence from equal frequencies is told beside it."""
+    key = ("modes", count)
+    if key not in subject.memo:
+        mixture = counted_modes(subject.dataset.density)
+        counted = _of_mixture(subject, count, mixture) if mixture else measure_stacks(subject, count)
+        subject.memo[key] = counted
+    return subject.memo[key]
+
+
+def measure_reverse_kl(subject: Subject, count: int) -> Evaluation:
+    """KL(samples over modes ‖ equal frequencies): how evenly the modes are reached."""
+    modes = measure_modes(subject, count)
+    known = modes.details
+    interval = floor = None
+    if counted_modes(subject.dataset.density) is None:
+        shift = known["reverse_kl"] - known["corrected"]  # the interval is about the value without its bias
+        interval = (known["interval"][0] + shift, known["interval"][1] + shift)
+        floor = None if known["real"] is None else float(known["real"]["reverse_kl"])
+    return replace(
+        modes,
+        name=f"reverse_kl{count_name(count)}",
+        value=float(known["reverse_kl"]),
+        unit="nats",
+        interval=interval,
+        floor=floor,
+        ceiling=None,
+        setting=modes.setting | {"metric": f"reverse_kl{count_name(count)}"},
+    )
+
+
+def _of_mixture(subject: Subject, count: int, mixture: Mixture) -> Evaluation:
     """Modes captured of a known mixture, with the share of high-quality samples."""
-    samples = subject.samples(count)
-    mixture = counted_modes(subject.dataset.density)
-    assert mixture is not None  # by needs_modes
-    result = mode_coverage(torch.from_numpy(samples), mixture.modes, mixture.std)
+    result = mode_coverage(torch.from_numpy(subject.samples(count)), mixture.modes, mixture.std)
     return Evaluation(
         name=f"modes{count_name(count)}",
         value=float(result.captured),
@@ -36,8 +67,8 @@ def measure_modes(subject: Subject, count: int) -> Evaluation:
 
 
 def needs_modes(dataset: Dataset) -> None:
-    """Only a mixture of separate Gaussians has modes to count."""
-    if counted_modes(dataset.density) is None:
+    """A mixture of separate Gaussians has modes to count, and so have images that a classifier sorts."""
+    if counted_modes(dataset.density) is None and dataset.mode_classifier is None:
         raise ConfigError(
             f"metric 'modes' needs a mixture of known modes, and {dataset.name} is none; use another metric"
         )

@@ -16,7 +16,7 @@ from ..data.loader import to_range
 from ..errors import ConfigError, RunError
 from ..features import FeatureExtractor, Features, identity
 from ..sampling import CHUNK, SEEDS, Sampler, as_uint8
-from .record import VERSION, count_name
+from .record import VERSION, Evaluation, count_name
 from .store import joined, stored
 
 BLOCK_BYTES = 64_000_000  # of float32 samples that are drawn at once
@@ -65,9 +65,10 @@ class Subject:
         self.sampler, self.dataset, self.split = sampler, dataset, split
         self.with_reference, self.first_seed = with_reference, first_seed
         self.notes: list[str] = []  # what the user should know beside the numbers, one sentence each
+        self.memo: dict[tuple[str, int], Evaluation] = {}  # what another metric needs once more
         self._asked = extractor
-        self._inception, self._preprocessing, self._device = inception, preprocessing, device
-        self._progress = progress
+        self._inception, self._preprocessing, self.device = inception, preprocessing, device
+        self.progress = progress
         self._fake: Features | None = None
         self._real: dict[tuple[str, int], Features] = {}
 
@@ -85,8 +86,8 @@ class Subject:
             extractor="inception",
             inception=self._inception,
             preprocessing=self._preprocessing,
-            device=self._device,
-            progress=self._progress,
+            device=self.device,
+            progress=self.progress,
         )
         other.notes = self.notes
         return other
@@ -105,7 +106,7 @@ class Subject:
             dataset=self.dataset,
             inception=self._inception,
             preprocessing=self._preprocessing,
-            device=self._device,
+            device=self.device,
         )
 
     def samples(self, count: int) -> Array:
@@ -138,6 +139,19 @@ class Subject:
             x = self.sampler(range(self.first_seed + low, self.first_seed + high), chosen)
             _refuse_no_numbers(x, low)
             yield x
+
+    def images(self, count: int, what: str = "samples") -> Iterator[Array]:
+        """The first `count` samples in 256 levels, as files hold them: uint8 blocks (n, C, H, W).
+
+        Raises:
+            ConfigError, RunError: as `samples`; also where values have no known range.
+        """
+        done = 0
+        for x in self.blocks(0, count):
+            self.progress(what, done, count)
+            yield self._levels(x)
+            done += len(x)
+        self.progress(what, count, count)
 
     def fake(self, count: int) -> Features:
         """Features of the first `count` samples.
@@ -235,10 +249,10 @@ class Subject:
         """Features of samples start … stop − 1."""
         parts = []
         for x in self.blocks(start, stop):
-            self._progress(what, start, stop)
+            self.progress(what, start, stop)
             parts.append(self.extractor(self._seen(x)))
             start += len(x)
-        self._progress(what, stop, stop)
+        self.progress(what, stop, stop)
         return joined(parts)
 
     def _of_real(self, split: str, rows: Array) -> Iterator[Features]:
@@ -246,24 +260,26 @@ class Subject:
         x = self.dataset.split(split).x
         size = max(BLOCK_BYTES // (4 * int(np.prod(x.shape[1:]))), 1)
         for low in range(0, len(rows), size):
-            self._progress(f"real {split} examples", low, len(rows))
+            self.progress(f"real {split} examples", low, len(rows))
             yield self.extractor(self._seen(x[rows[low : low + size]]))
-        self._progress(f"real {split} examples", len(rows), len(rows))
+        self.progress(f"real {split} examples", len(rows), len(rows))
 
     def _seen(self, x: Array) -> Tensor:
         """Examples as the extractor takes them: images in the 256 levels of files, or values as they are."""
-        value_range = self.dataset.value_range
-        tensor = torch.from_numpy(np.ascontiguousarray(x))
-        if self.extractor.name == VALUES:
-            return to_range(tensor, value_range) if x.dtype == np.uint8 else tensor.float()
+        if self.extractor.name != VALUES:
+            return torch.from_numpy(np.ascontiguousarray(self._levels(x)))
+        return to_range(torch.from_numpy(np.ascontiguousarray(x)), self.dataset.value_range)
+
+    def _levels(self, x: Array) -> Array:
+        """uint8 as it is, values of a known range in 256 levels."""
         if x.dtype == np.uint8:
-            return tensor
-        if value_range is None:
+            return x
+        if self.dataset.value_range is None:
             raise ConfigError(
-                f"extractor {self.extractor.name!r} takes images with values of a known range, and "
-                f"{self.dataset.name} has none; use --extractor values"
+                f"a network takes images with values of a known range, and {self.dataset.name} has none; use "
+                "--extractor values"
             )
-        return torch.from_numpy(as_uint8(x, value_range))
+        return as_uint8(x, self.dataset.value_range)
 
 
 def _refuse_no_numbers(x: Array, first: int) -> None:

@@ -11,10 +11,15 @@ from ..data.dataset import Dataset
 from ..data.distributions import counted_modes
 from ..errors import ConfigError, suggest
 from .frechet import measure_frechet
+from .kernel import measure_kernel
+from .labelled import measure_nn_error, needs_labels
 from .leaks import measure_leaks, needs_images
-from .modes import measure_modes, needs_modes
+from .manifold import measure_manifold, measure_two_sample
+from .memorization import measure_memorization
+from .modes import measure_modes, measure_reverse_kl, needs_modes
 from .parzen import measure_parzen, needs_range
 from .record import Evaluation, count_name
+from .score import measure_score
 from .subject import Subject
 
 
@@ -72,6 +77,95 @@ METRICS: dict[str, Metric] = {
         says="the same distance in any extractor's features",
         needs="features",
     ),
+    "precision": Metric(
+        anything,
+        partial(measure_manifold, name="precision"),
+        higher_is_better=True,
+        samples=10_000,
+        says="share of samples that are near real examples",
+        needs="features",
+    ),
+    "recall": Metric(
+        anything,
+        partial(measure_manifold, name="recall"),
+        higher_is_better=True,
+        samples=10_000,
+        says="share of real examples that are near samples",
+        needs="features",
+    ),
+    "density": Metric(
+        anything,
+        partial(measure_manifold, name="density"),
+        higher_is_better=True,
+        samples=10_000,
+        says="how densely real examples lie around samples",
+        needs="features",
+    ),
+    "coverage": Metric(
+        anything,
+        partial(measure_manifold, name="coverage"),
+        higher_is_better=True,
+        samples=10_000,
+        says="share of real examples with a sample as near as their own neighbours",
+        needs="features",
+    ),
+    "two_sample": Metric(
+        anything,
+        measure_two_sample,
+        higher_is_better=False,
+        samples=5_000,
+        says="how often a nearest neighbour tells samples from real examples; 1/2 is chance",
+        needs="features",
+    ),
+    "memorization": Metric(
+        anything,
+        measure_memorization,
+        higher_is_better=True,
+        samples=10_000,
+        says="p-value of a test for copies of training examples; small means copies",
+        needs="features",
+    ),
+    "nn_error": Metric(
+        needs_labels,
+        measure_nn_error,
+        higher_is_better=False,
+        samples=10_000,
+        says="error on real examples of a nearest-neighbour classifier taught by samples",
+    ),
+    "kid": Metric(
+        needs_pictures,
+        partial(measure_kernel, name="kid"),
+        higher_is_better=False,
+        samples=10_000,
+        says="kernel distance of Inception's features, without bias (Bińkowski et al. 2018)",
+        needs="features",
+        inception=True,
+    ),
+    "kernel": Metric(
+        anything,
+        measure_kernel,
+        higher_is_better=False,
+        samples=10_000,
+        says="the same distance in any extractor's features",
+        needs="features",
+    ),
+    "is": Metric(
+        needs_pictures,
+        partial(measure_score, name="is"),
+        higher_is_better=True,
+        samples=50_000,
+        says="Inception score (Salimans et al. 2016)",
+        needs="logits",
+        inception=True,
+    ),
+    "classifier_score": Metric(
+        anything,
+        measure_score,
+        higher_is_better=True,
+        samples=10_000,
+        says="the same score with any classifier that tells the data's classes apart",
+        needs="logits",
+    ),
     "parzen": Metric(
         needs_range,
         measure_parzen,
@@ -85,6 +179,13 @@ METRICS: dict[str, Metric] = {
         higher_is_better=True,
         samples=2_500,
         says="modes captured of known ones",
+    ),
+    "reverse_kl": Metric(
+        needs_modes,
+        measure_reverse_kl,
+        higher_is_better=False,
+        samples=26_000,
+        says="how unevenly the same modes are reached: KL(samples over modes ‖ equal frequencies)",
     ),
     "leaks": Metric(
         needs_images,
@@ -139,4 +240,4 @@ def natural_metrics(dataset: Dataset, split: str) -> list[str]:
         return ["parzen10k" if dataset.value_range is not None else "frechet10k"]
     size = len(dataset.split(split))
     count = next((round_number for round_number in (10_000, 5_000, 2_000) if round_number <= size), 1_000)
-    return [f"{name}{count_name(count)}" for name in ("frechet",)]
+    return [f"{name}{count_name(count)}" for name in ("frechet", "kernel")]
