@@ -136,6 +136,7 @@ def main() -> None:
     )
     parser.add_argument("--dir", type=Path, required=True, help="where runs and their results are kept")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0")
+    parser.add_argument("--losses", nargs="*", choices=LOSSES, default=list(LOSSES), help="all, if not given")
     parser.add_argument("--examples", type=int, default=EXAMPLES, help="of every run")
     parser.add_argument("--train-only", action="store_true", help="train, measure nothing, write no report")
     options = parser.parse_args()
@@ -143,7 +144,7 @@ def main() -> None:
     dataset = build("data set", DATASETS, config_of("hinge", "none", 0).data)
     rows = []
     for seed in range(options.seeds):  # seed by seed, so that a study cut short is balanced
-        for loss, penalty in cells():
+        for loss, penalty in [cell for cell in cells() if cell[0] in options.losses]:
             row = played(loss, penalty, seed, options.examples, options.dir, dataset)
             rows.append(row if options.train_only else measured(row, options.dir, dataset))
             print({key: value for key, value in rows[-1].items() if key not in ("setting",)}, flush=True)
