@@ -114,7 +114,6 @@ def reading(rows: Sequence[Row]) -> str:
         ("RpGAN+R1+R2", "GAN+R1+R2"),
         ("RpGAN+R1+R2", "RpGAN+R1"),
         ("GAN+R1+R2", "GAN+R1"),
-        ("RpGAN+R1", "GAN+R1"),
     ):
         if better in grid and worse in grid:
             lines.append(f"* {better} against {worse}: {compared(grid[better], grid[worse])}")
