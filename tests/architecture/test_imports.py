@@ -15,7 +15,8 @@ LAYERS = {
           dirac""",
     2: """errors files config components adaptation optimizers build checkpoint run recorder tracking saving
           trainer sampling opening evaluation acceleration distributed data referee odds plugins
-          drawing memory system_memory progress_picture settings_text fine_tuning compatibility features""",
+          drawing memory system_memory progress_picture settings_text fine_tuning compatibility features
+          download""",
     3: """recipes explore export lab report cli web estimator doctor branching loss_doctor planning
           comparison""",
 }

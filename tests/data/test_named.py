@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from idx_files import idx_bytes, needs_mnist, ramp, write_folder
 
-from evenodds.data import named
+from evenodds import download
 from evenodds.data.idx import FOLDER_FILES
-from evenodds.data.named import NAMED, RemoteFile, cache_folder, fetch, find_folder, load_named
+from evenodds.data.named import NAMED, cache_folder, fetch, find_folder, load_named
+from evenodds.download import RemoteFile
 from evenodds.errors import DataError, RunError
 
 CONTENT = b"some bytes " * 20_000  # several chunks
@@ -81,7 +82,7 @@ def test_a_longer_file_is_not_read_to_its_end(server, tmp_path):
             files=table(f"{server}/good", b"short"),
             progress=lambda *facts: seen.append(facts[1]),
         )
-    assert max(seen) <= 5 + named.CHUNK_BYTES
+    assert max(seen) <= 5 + download.CHUNK_BYTES
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class Dataset:
         digest: `fingerprint`, where the reader knows it already; "" to compute it when asked for.
         notes: what the user should know of how it was read, such as files left out; one sentence each.
         files: of images that were decoded from files.
-        mode_classifier: the extractor that tells the modes apart, channel by channel, where modes are classes.
+        mode_classifier: the extractor that tells modes apart, channel by channel, where modes are classes.
     """
 
     name: str

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import os
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..download import TIMEOUT_S, Progress, RemoteFile, download, silent
 from ..errors import DataError, suggest
-from ..files import replacing
 from .dataset import Dataset, Split, pair
 from .idx import FOLDER_FILES, find_file, load_idx_folder
 
-CHUNK_BYTES = 1 << 16
-TIMEOUT_S = 30.0
 TRAIN = 50_000  # of the 60,000 training images; the others are the validation split
-
-
-Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file to download: its address, length and SHA-256 in hexadecimal digits."""
-
-    url: str
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -155,10 +137,6 @@ def cache_folder() -> Path:
     return root / "evenodds"
 
 
-def silent(file: str, done: int, total: int) -> None:
-    """A `Progress` that says nothing."""
-
-
 def fetch(
     name: str,
     *,
@@ -184,60 +162,15 @@ def fetch(
     """
     table = files if files is not None else _known(name).files
     target = folder if folder is not None else cache_folder() / name
-    _make(target)
     for file, remote in table.items():
-        path = target / file
-        if path.is_file() and _sha256(path) == remote.sha256:
-            continue
-        with replacing(path) as temporary, open(temporary, "wb") as out:
-            digest, done = hashlib.sha256(), 0
-            for chunk in _chunks(remote, timeout_s):
-                out.write(chunk)
-                digest.update(chunk)
-                done += len(chunk)
-                progress(file, done, remote.bytes)
-            _verify(remote, digest.hexdigest(), done)
-    return target
-
-
-def _make(target: Path) -> None:
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{target} can't be made ({error.strerror}); set EVENODDS_CACHE to a folder"
-        ) from error
-
-
-def _verify(remote: RemoteFile, digest: str, done: int) -> None:
-    """Refuse a download that is not the pinned file."""
-    if digest != remote.sha256:
-        raise DataError(
-            f"{remote.url} has SHA-256 {digest} ({done} bytes) where {remote.sha256} ({remote.bytes} bytes) "
-            "is pinned, and was not kept; try again, or put the files in $EVENODDS_DATA by hand"
+        download(
+            remote,
+            target / file,
+            progress=progress,
+            timeout_s=timeout_s,
+            otherwise="put the files in $EVENODDS_DATA by hand",
         )
-
-
-def _chunks(remote: RemoteFile, timeout_s: float) -> Iterator[bytes]:
-    """The content at the address, cut soon after the pinned length: a wrong file must not fill the disk."""
-    if not remote.url.startswith(("https://", "http://")):
-        raise DataError(f"{remote.url} is not a web address; use one that begins with https://")
-    done = 0
-    try:
-        with urllib.request.urlopen(remote.url, timeout=timeout_s) as response:
-            while done <= remote.bytes and (chunk := response.read(CHUNK_BYTES)):
-                done += len(chunk)
-                yield chunk
-    except urllib.error.HTTPError as error:
-        raise DataError(f"{remote.url} answered {error.code} ({error.reason}); try again later") from error
-    # URLError, timeouts and broken connections are OSError.
-    except (OSError, http.client.HTTPException) as error:
-        raise DataError(f"{remote.url} could not be downloaded ({error}); check the connection") from error
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return target
 
 
 def _known(name: str) -> Named:

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import sys
-import textwrap
-import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -17,6 +11,7 @@ from torch import Tensor
 
 from ..errors import ConfigError, suggest
 from ..losses import LOSSES, AdversarialLoss, PairLoss
+from ..plugins import blaming, run_file
 
 MODULE = "evenodds_loss_under_test"
 SIDES = ("discriminator", "generator")
@@ -53,23 +48,9 @@ def load_loss(argument: str) -> NamedLoss:
     path = Path(argument)
     if path.suffix != ".py":
         raise ConfigError(f"unknown loss {argument!r}{suggest(argument, LOSSES)} (or give a file mine.py)")
-    if not path.is_file():
-        raise ConfigError(f"{path} does not exist; give a Python file that defines a loss")
-    loss = _defined(_run(path), path)
+    loss = _defined(run_file(path, MODULE, "a loss"), path)
     discriminator, generator = (_guarded(getattr(loss, side), path) for side in SIDES)
     return NamedLoss(path.name, AdversarialLoss(discriminator, generator, loss.paired))
-
-
-def _run(path: Path) -> ModuleType:
-    """The file's module."""
-    spec = importlib.util.spec_from_file_location(MODULE, path)
-    if spec is None or spec.loader is None:
-        raise ConfigError(f"{path} can't be imported; give a Python file that defines a loss")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[MODULE] = module  # dataclasses look their module up
-    with _blaming(path):
-        spec.loader.exec_module(module)
-    return module
 
 
 def _defined(module: ModuleType, path: Path) -> AdversarialLoss:
@@ -112,27 +93,7 @@ def _guarded(function: PairLoss, path: Path) -> PairLoss:
     """One side of a loss, whose failures become one sentence."""
 
     def call(real: Tensor, fake: Tensor) -> Tensor:
-        with _blaming(path):
+        with blaming(path):
             return function(real, fake)
 
     return call
-
-
-@contextlib.contextmanager
-def _blaming(path: Path) -> Iterator[None]:
-    """Whatever code of the file raises becomes one sentence with its line."""
-    try:
-        yield
-    except SyntaxError as error:
-        where = f"{error.filename or path}, line {error.lineno}"
-        raise ConfigError(f"{where}: {_reason(error.msg)}; correct the file") from None
-    except (Exception, SystemExit) as error:  # anything at all may stand in someone else's file
-        frames = [
-            frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path
-        ]
-        where = f"{path}, line {frames[-1].lineno}" if frames else str(path)
-        raise ConfigError(f"{where}: {type(error).__name__}: {_reason(error)}; correct the file") from None
-
-
-def _reason(error: object) -> str:
-    return textwrap.shorten(str(error), 200) or "no reason given"
