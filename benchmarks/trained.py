@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 from evenodds import Config, training
+from evenodds.config import differences, load_config
 from evenodds.data.dataset import Dataset
 from evenodds.errors import NonFiniteError
 from evenodds.files import write_text
@@ -25,22 +27,25 @@ def trained(config: Config, folder: Path, dataset: Dataset) -> Cost:
 
     Args:
         config: of the run.
-        folder: of the run; its CPU seconds are noted beside it, in FOLDER.seconds.
+        folder: of the run; its cost is noted beside it, in FOLDER.cost.json.
         dataset: what `config.data` names, loaded once for all runs.
     """
-    note = folder.with_name(folder.name + ".seconds")
-    before = float(note.read_text(encoding="utf-8")) if note.is_file() and has_checkpoint(folder) else 0.0
-    began, failure = time.process_time(), None
+    note = folder.with_name(folder.name + ".cost.json")
+    noted = json.loads(note.read_text(encoding="utf-8")) if note.is_file() and has_checkpoint(folder) else {}
+    if noted.get("ended") == config.examples and not differences(load_config(folder / "config.yaml"), config):
+        return Cost(noted["seconds"], noted["failure"])
+    before, began, failure = noted.get("seconds", 0.0), time.process_time(), None
 
-    def spent() -> float:
-        return before + time.process_time() - began
+    def keep(ended: int | None) -> float:
+        seconds = round(before + time.process_time() - began, 1)
+        write_text(note, json.dumps({"seconds": seconds, "ended": ended, "failure": failure}) + "\n")
+        return seconds
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         for progress in training(config, folder, dataset=dataset):
             if progress.report is not None:  # a killed process has noted all but the last stretch
-                write_text(note, f"{spent():.2f}\n")
+                keep(None)
     except NonFiniteError as error:
         failure = str(error)
-    write_text(note, f"{spent():.2f}\n")
-    return Cost(round(spent(), 1), failure)
+    return Cost(keep(config.examples), failure)
