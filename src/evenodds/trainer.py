@@ -28,7 +28,7 @@ from .data.loader import Loader, loader_of
 from .data.sources import DATASETS
 from .ema import EMA
 from .errors import NonFiniteError
-from .evaluation import check_metric
+from .evaluation import check_metrics
 from .fine_tuning import start_from
 from .memory import Memory
 from .optimizers import Rules
@@ -106,8 +106,7 @@ def training(config: Config, directory: str | Path, *, dataset: Dataset | None =
         gan, dataset, held_out=config.held_out, conditional=config.conditional, seed=config.seed
     )
     ema = EMA(gan.generator, build_half_life(config))
-    for name in config.metrics:
-        check_metric(name, dataset)
+    check_metrics(config.metrics, dataset)
     origin = None if has_checkpoint(Path(directory)) else start_from(gan, ema, config, dataset)
     with Run(Path(directory), config) as run:  # from here on things are written
         saver = Saver(config, run, dataset, gan, ema, loader, recorder)

@@ -1,6 +1,6 @@
 """Measuring a generator: metrics by name, each with its protocol, sample count and the perfect score."""
 
-from .measuring import evaluate, measure
+from .measuring import check_metrics, evaluate, measure
 from .record import Evaluation, count_name, unit_interval
 from .subject import Subject
 from .table import METRICS, Metric, check_metric, find_metric, natural_metrics
@@ -11,6 +11,7 @@ __all__ = [
     "Metric",
     "Subject",
     "check_metric",
+    "check_metrics",
     "count_name",
     "evaluate",
     "find_metric",

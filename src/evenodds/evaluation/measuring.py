@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from ..data.dataset import Dataset
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
+from ..features import FeatureExtractor
+from ..features.inception import REMOTE
 from ..sampling import Sampler
+from .opening import INCEPTION, opened, without_weights
 from .record import Evaluation
+from .refusals import refusing
 from .subject import Progress, Subject, silent
-from .table import check_metric
+from .table import Metric, check_metric
 
 
 def evaluate(
@@ -67,14 +72,58 @@ def measure(subject: Subject, names: Sequence[str]) -> list[Evaluation]:
     chosen = [check_metric(name, subject.dataset) for name in names]
     subjects = [subject.inception if metric.inception else subject for metric, _ in chosen]
     for name, (metric, _), one in zip(names, chosen, subjects, strict=True):
-        if metric.needs == "logits" and one.extractor.classes is None:
-            raise ConfigError(
-                f"metric {name!r} needs a network that classifies, and extractor {one.extractor.name!r} "
-                "gives no classes; use --extractor with one that does, or another metric"
-            )
-        if metric.needs:
-            _ = one.extractor  # opened now, so that missing weights are refused before anything is drawn
-    return [metric.measure(one, count) for (metric, count), one in zip(chosen, subjects, strict=True)]
+        _refuse_unfit(name, metric, partial(_network_of, one))
+    _note_inception(subject, [metric for metric, _ in chosen])
+    results = []
+    for name, (metric, count), one in zip(names, chosen, subjects, strict=True):
+        with refusing(name):
+            results.append(metric.measure(one, count))
+    return results
+
+
+def check_metrics(names: Sequence[str], dataset: Dataset) -> None:
+    """Whether every metric named can be measured on that data, with what is on this machine.
+
+    Raises:
+        ConfigError, DataError: one of them can't.
+    """
+    for name in names:
+        metric, _ = check_metric(name, dataset)
+        _refuse_unfit(name, metric, partial(opened, INCEPTION if metric.inception else "auto", dataset))
+
+
+def _network_of(subject: Subject) -> FeatureExtractor:
+    return subject.extractor
+
+
+def _refuse_unfit(name: str, metric: Metric, extractor: Callable[[], FeatureExtractor]) -> None:
+    """Before anything takes its time: weights that are missing, or classes that nothing tells apart."""
+    if not metric.needs:
+        return
+    try:
+        network = extractor()
+    except DataError as error:
+        raise without_weights(name, error) if metric.inception else error from None
+    if metric.needs == "logits" and network.classes is None:
+        raise ConfigError(
+            f"metric {name!r} needs a network that classifies, and extractor {network.name!r} gives no "
+            "classes; use --extractor with one that does, or another metric"
+        )
+
+
+def _note_inception(subject: Subject, metrics: Sequence[Metric]) -> None:
+    """Weights that nothing uses are a mistake; others than the published ones make numbers of their own."""
+    used = subject.asked == INCEPTION or any(metric.inception for metric in metrics)
+    if subject.weights is not None and not used:
+        raise ConfigError(
+            f"--inception {subject.weights} is for fid, kid, is and mifid, and none of them is measured; "
+            "leave it out, or add --extractor inception"
+        )
+    if used and subject.inception.extractor.sha256 != REMOTE.sha256:
+        subject.notes.append(
+            "these weights of Inception are not the published ones: distances in them can't be compared with "
+            "anyone's FID or KID"
+        )
 
 
 def _check_alike(sampler: Sampler, dataset: Dataset) -> None:

@@ -10,12 +10,11 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import filelock
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -59,17 +58,32 @@ def stored(facts: Mapping[str, Any], count: int, blocks: Blocks, notes: list[str
         reason = "what was written to it can't be read back"
     except (OSError, RunError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-    features = joined(list(blocks()))  # raises again what was no fault of the disk
+    features = joined(blocks(), count)  # raises again what was no fault of the disk
     notes.append(f"features of real examples could not be kept in {path.parent} ({reason}); {REMEDY}")
     return features
 
 
-def joined(parts: list[Features]) -> Features:
-    """The parts, one after the other; there is at least one."""
-    if len(parts) == 1:
-        return parts[0]
-    logits = [part.logits for part in parts if part.logits is not None]
-    return Features(torch.cat([part.features for part in parts]), torch.cat(logits) if logits else None)
+def joined(parts: Iterable[Features], count: int) -> Features:
+    """The parts, one after the other, with never more than one of them beside the whole.
+
+    Args:
+        parts: at least one.
+        count: examples in all of them.
+    """
+    features = logits = None
+    done = 0
+    for part in parts:
+        if features is None:
+            features = part.features.new_empty(count, part.features.shape[1])
+            logits = None if part.logits is None else part.logits.new_empty(count, part.logits.shape[1])
+        stop = done + len(part.features)
+        features[done:stop] = part.features
+        if logits is not None and part.logits is not None:
+            logits[done:stop] = part.logits
+        done = stop
+    assert features is not None
+    assert done == count
+    return Features(features, logits)
 
 
 def _digest(facts: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from torch import Tensor
 
 from ..data.dataset import Array, Dataset
 from ..data.loader import to_range
-from ..errors import ConfigError, RunError
+from ..errors import ConfigError
 from ..features import FeatureExtractor, Features, identity
-from ..sampling import CHUNK, SEEDS, Sampler, as_uint8
+from ..sampling import Sampler, as_uint8
+from .drawing import block_size, drawn, labels_like
+from .opening import INCEPTION, opened
 from .record import VERSION, Evaluation, count_name
 from .store import joined, stored
 
-BLOCK_BYTES = 64_000_000  # of float32 samples that are drawn at once
 VALUES = "values"  # the extractor that is none: examples are their own features
 
 Progress = Callable[[str, int, int], None]  # what is done, how many are done, of how many
@@ -66,8 +68,8 @@ class Subject:
         self.with_reference, self.first_seed = with_reference, first_seed
         self.notes: list[str] = []  # what the user should know beside the numbers, one sentence each
         self.memo: dict[tuple[str, int], Evaluation] = {}  # what another metric needs once more
-        self._asked = extractor
-        self._inception, self._preprocessing, self.device = inception, preprocessing, device
+        self.asked = extractor
+        self.weights, self._preprocessing, self.device = inception, preprocessing, device
         self.progress = progress
         self._fake: Features | None = None
         self._real: dict[tuple[str, int], Features] = {}
@@ -75,7 +77,7 @@ class Subject:
     @cached_property
     def inception(self) -> Subject:
         """The same samples and examples through the Inception network."""
-        if self._asked == "inception":
+        if self.asked == INCEPTION:
             return self
         other = Subject(
             self.sampler,
@@ -83,8 +85,8 @@ class Subject:
             split=self.split,
             with_reference=self.with_reference,
             first_seed=self.first_seed,
-            extractor="inception",
-            inception=self._inception,
+            extractor=INCEPTION,
+            inception=self.weights,
             preprocessing=self._preprocessing,
             device=self.device,
             progress=self.progress,
@@ -99,12 +101,10 @@ class Subject:
         Raises:
             ConfigError: there is none of that name, its weights are missing, or it can't see such examples.
         """
-        from ..features import open_extractor
-
-        return open_extractor(
-            self._asked,
-            dataset=self.dataset,
-            inception=self._inception,
+        return opened(
+            self.asked,
+            self.dataset,
+            inception=self.weights,
             preprocessing=self._preprocessing,
             device=self.device,
         )
@@ -125,20 +125,7 @@ class Subject:
         Raises:
             ConfigError, RunError: as `samples`.
         """
-        if self.first_seed < 0 or self.first_seed + stop > SEEDS:
-            raise ConfigError(
-                f"{stop:,} samples from seed {self.first_seed:,} on need seeds beyond 2^32 − 1; use fewer "
-                "samples or a smaller first seed"
-            )
-        labels = self.fake_labels(stop)
-        size = BLOCK_BYTES // (4 * int(np.prod(self.sampler.sample_shape)))
-        size = max(size // CHUNK, 1) * CHUNK  # whole forward passes
-        for low in range(start, stop, size):
-            high = min(low + size, stop)
-            chosen = None if labels is None else labels[low:high].tolist()
-            x = self.sampler(range(self.first_seed + low, self.first_seed + high), chosen)
-            _refuse_no_numbers(x, low)
-            yield x
+        return drawn(self.sampler, self.first_seed, self.fake_labels(stop), start, stop)
 
     def images(self, count: int, what: str = "samples") -> Iterator[Array]:
         """The first `count` samples in 256 levels, as files hold them: uint8 blocks (n, C, H, W).
@@ -159,23 +146,18 @@ class Subject:
         Raises:
             ConfigError, RunError: as `samples` and `extractor`.
         """
-        have = 0 if self._fake is None else len(self._fake.features)
-        if have < count:
-            fresh = self._extracted("samples", have, count)
-            self._fake = fresh if self._fake is None else joined([self._fake, fresh])
+        if self._fake is None or len(self._fake.features) < count:
+            before = [] if self._fake is None else [self._fake]
+            self._fake = joined(
+                chain(before, self._of_samples(sum(len(x.features) for x in before), count)), count
+            )
         assert self._fake is not None
         features, logits = self._fake
         return Features(features[:count], None if logits is None else logits[:count])
 
     def fake_labels(self, count: int) -> Tensor | None:
         """(N,) int64 classes of the first `count` samples, None where the generator knows none."""
-        classes, y = len(self.sampler.class_names), self.dataset.train.y
-        if not classes:
-            return None
-        if y is None or self.dataset.classes != classes:  # no data to take their frequencies from
-            return (torch.arange(count) + self.first_seed) % classes
-        picked = np.random.default_rng(self.first_seed).random(count)  # the first ones whatever the count
-        return torch.from_numpy(y[(picked * len(y)).astype(np.int64)].astype(np.int64))
+        return labels_like(self.dataset, len(self.sampler.class_names), self.first_seed, count)
 
     def real(self, count: int | None = None, *, split: str | None = None) -> Features:
         """Features of real examples: `count` of them picked at random, or all; kept on the disk.
@@ -187,6 +169,8 @@ class Subject:
         name = split or self.split
         rows = self.rows(count, name)
         key = (name, len(rows))
+        if name == self.split and len(rows) < len(self.dataset.split(name)):
+            return _chosen(self.real(), rows)  # all of them are needed by other metrics, and on the disk
         if key not in self._real:
             facts = {
                 "data": self.dataset.fingerprint,
@@ -245,24 +229,22 @@ class Subject:
             **(more or {}),
         }
 
-    def _extracted(self, what: str, start: int, stop: int) -> Features:
-        """Features of samples start … stop − 1."""
-        parts = []
+    def _of_samples(self, start: int, stop: int) -> Iterator[Features]:
+        """Features of samples start … stop − 1, in blocks."""
         for x in self.blocks(start, stop):
-            self.progress(what, start, stop)
-            parts.append(self.extractor(self._seen(x)))
+            self.progress("features of samples", start, stop)
+            yield self.extractor(self._seen(x))
             start += len(x)
-        self.progress(what, stop, stop)
-        return joined(parts)
+        self.progress("features of samples", stop, stop)
 
     def _of_real(self, split: str, rows: Array) -> Iterator[Features]:
         """Features of these examples, in blocks."""
         x = self.dataset.split(split).x
-        size = max(BLOCK_BYTES // (4 * int(np.prod(x.shape[1:]))), 1)
+        size = block_size(self.dataset.sample_shape)
         for low in range(0, len(rows), size):
-            self.progress(f"real {split} examples", low, len(rows))
+            self.progress(f"features of real {split} examples", low, len(rows))
             yield self.extractor(self._seen(x[rows[low : low + size]]))
-        self.progress(f"real {split} examples", len(rows), len(rows))
+        self.progress(f"features of real {split} examples", len(rows), len(rows))
 
     def _seen(self, x: Array) -> Tensor:
         """Examples as the extractor takes them: images in the 256 levels of files, or values as they are."""
@@ -282,12 +264,6 @@ class Subject:
         return as_uint8(x, self.dataset.value_range)
 
 
-def _refuse_no_numbers(x: Array, first: int) -> None:
-    """Rounded to 256 levels, such samples would get a plausible number."""
-    good = np.isfinite(x).reshape(len(x), -1).all(1)
-    if not good.all():
-        raise RunError(
-            f"sample {first + int(np.argmin(good)):,} of this generator holds values that are no finite "
-            f"numbers, as do {int((~good).sum()):,} of {len(x):,} samples drawn with it; its training broke "
-            "down, so evaluate an earlier checkpoint or the best generator (--generator best)"
-        )
+def _chosen(all_of_them: Features, rows: Array) -> Features:
+    chosen, (features, logits) = torch.from_numpy(rows), all_of_them
+    return Features(features[chosen], None if logits is None else logits[chosen])

@@ -59,6 +59,8 @@ def needs_pictures(dataset: Dataset) -> None:
         )
 
 
+ENOUGH = 5_000
+
 METRICS: dict[str, Metric] = {
     "fid": Metric(
         needs_pictures,
@@ -236,8 +238,13 @@ def natural_metrics(dataset: Dataset, split: str) -> list[str]:
     """
     if counted_modes(dataset.density) is not None:
         return ["modes2500"]
-    if len(dataset.sample_shape) != 3:
-        return ["parzen10k" if dataset.value_range is not None else "frechet10k"]
     size = len(dataset.split(split))
-    count = next((round_number for round_number in (10_000, 5_000, 2_000) if round_number <= size), 1_000)
-    return [f"{name}{count_name(count)}" for name in ("frechet", "kernel")]
+    round_numbers = (10_000, 5_000, 2_000, 1_000, 500, 200, 100)
+    count = count_name(next((number for number in round_numbers if number <= size), 100))
+    if len(dataset.sample_shape) != 3:
+        density = ["parzen10k"] if dataset.value_range is not None else []
+        return [*density, f"kernel{count}", f"two_sample{count_name(min(size, 5_000))}"]
+    stacks = ["modes26k", "reverse_kl26k"] if dataset.mode_classifier is not None else []
+    # below that many examples a covariance of some hundred features says little
+    distance = [f"frechet{count}"] if size >= ENOUGH else []
+    return [*stacks, *distance, f"kernel{count}", f"coverage{count}"]
