@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from .text import columns, duration, signed, wrapped
 
 if TYPE_CHECKING:
-    from ..comparison.reading import Judged, Limits
+    from ..comparison.reading import Judged
+    from ..comparison.results import Limits
     from ..comparison.table import Column, Score, Table
 
 BEST, NEAR = " *", " ="

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..drawing.canvas import one_line
 from ..files import write_with
 from ..report.plots import STYLE, short_count
-from .reading import Judged, Limits, Result
+from .reading import Judged
+from .results import Limits, Result
 from .settings import shared_settings
 from .table import recipes
 

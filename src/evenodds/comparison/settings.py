@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import ConfigError, RunError, suggest
-from .reading import Judged, Result
+from .reading import Judged
+from .results import Result
 
 SPLITS = ("test", "validation", "train")  # where several settings agree, that of the first split is shown
 NAMES = {

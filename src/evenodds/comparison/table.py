@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError
-from .reading import Judged, Limits, Result
+from .reading import Judged
+from .results import Limits, Result
 from .settings import agreed, names_of
 
 # what a run may change without becoming another recipe

@@ -27,6 +27,7 @@ class Series(NamedTuple):
         y, low, high: (P,) mean, least and greatest of the records that a point stands for.
         smooth: (P,) running mean of y over `window` points, or y where the window is 1.
         error: (P,) standard errors, or None.
+        interval: (P,) and (P,), the ends of the interval of each point, or None.
         thin: drawn in the background.
     """
 
@@ -40,6 +41,7 @@ class Series(NamedTuple):
     window: int  # records, not points
     error: Array | None = None
     thin: bool = False
+    interval: tuple[Array, Array] | None = None
 
 
 class Level(NamedTuple):
@@ -74,6 +76,7 @@ class Chart(NamedTuple):
     Args:
         marks: of the events of the run, the same in every chart.
         right: (factor, offset, label) of a second y axis: its value is factor * y + offset.
+        protocol: how it was measured.
     """
 
     key: str
@@ -86,6 +89,7 @@ class Chart(NamedTuple):
     regions: tuple[Region, ...] = ()
     right: tuple[float, float, str] | None = None
     marks: tuple[Mark, ...] = ()
+    protocol: str = ""
 
 
 def charts(history: History, facts: Facts, *, limit: int) -> list[Chart]:
@@ -206,9 +210,12 @@ def samples(history: History, limit: int) -> Chart:
 
 
 def metrics(history: History, limit: int) -> list[Chart]:
-    """One chart for each evaluation protocol, with standard errors where they were recorded."""
+    """One chart for each protocol that only metrics.jsonl tells of, with standard errors where recorded."""
+    known = {one.metric for one in history.evaluations.results}
     made: list[Chart] = []
     for protocol in history.protocols():
+        if protocol in known:
+            continue
         values = history.curve(f"metric/{protocol}")
         if not len(values.values):
             continue

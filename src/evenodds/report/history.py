@@ -1,4 +1,4 @@
-"""metrics.jsonl as columns: what was recorded while a run trained."""
+"""metrics.jsonl as columns, and evaluations.jsonl: what was recorded while a run trained."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..comparison.results import NOTHING, Evaluations, read_evaluations
 from ..errors import RunError
 
 Column = NDArray[np.float64]
@@ -43,6 +44,7 @@ class History:
         texts: the latest value of every name whose value is text.
         events: in the order in which they were written, without repetitions.
         unreadable: lines that are no record, such as the last one of a killed process.
+        evaluations: what was measured, from evaluations.jsonl.
     """
 
     examples: Column
@@ -50,6 +52,7 @@ class History:
     texts: dict[str, str]
     events: tuple[Event, ...]
     unreadable: int
+    evaluations: Evaluations = NOTHING
 
     def column(self, name: str) -> Column:
         """(R,) values of that name, NaN where there is none."""
@@ -104,7 +107,12 @@ def read_history(run: Path) -> History:
                 row[name] = number
     order = sorted(rows)
     return History(
-        np.array(order, dtype=np.float64), tuple(rows[at] for at in order), texts, tuple(events), unreadable
+        np.array(order, dtype=np.float64),
+        tuple(rows[at] for at in order),
+        texts,
+        tuple(events),
+        unreadable,
+        read_evaluations(run),
     )
 
 

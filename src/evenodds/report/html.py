@@ -17,10 +17,11 @@ from PIL import Image, features
 
 from ..errors import RunError
 from ..files import write_text
-from .charts import Chart, Series, charts
+from .charts import Chart, Series
 from .facts import Facts, read_facts
 from .frames import Frame, choose, load, sample_frames
 from .history import History, read_history
+from .measured import all_charts
 from .words import cards, caveat, escape, lead, reading, tables
 
 POINTS = 600  # a curve on the page
@@ -51,7 +52,7 @@ def page(facts: Facts, history: History, frames: list[tuple[int, str]]) -> str:
     Args:
         frames: (examples, data URI) of the sample pictures, in order.
     """
-    drawn = charts(history, facts, limit=POINTS)
+    drawn = all_charts(history, facts, limit=POINTS)
     style, script = _resource("report.css"), _resource("report.js")
     title = facts.component("recipe") or facts.name
     values = {
@@ -170,8 +171,12 @@ def _figure(index: int, chart: Chart) -> str:
         f"{escape(_unit(chart), 80)}</small></h3>"
         f'<p class="note">{escape(chart.note + smoothed + right, 600)}</p>'
         f'<svg role="img" aria-label="{escape(spoken, 400)}"></svg>'
-        f'<figcaption><p class="at"></p><ul>{items}</ul></figcaption></figure>'
+        f'<figcaption><p class="at"></p><ul>{items}</ul>{_protocol(chart)}</figcaption></figure>'
     )
+
+
+def _protocol(chart: Chart) -> str:
+    return f'<p class="note">{escape(chart.protocol, 900)}</p>' if chart.protocol else ""
 
 
 def _unit(chart: Chart) -> str:
@@ -202,6 +207,7 @@ def _series(one: Series) -> dict[str, Any]:
         "low": _short(one.low) if summarised else None,
         "high": _short(one.high) if summarised else None,
         "error": None if one.error is None else _short(one.error),
+        "interval": None if one.interval is None else [_short(end) for end in one.interval],
     }
 
 

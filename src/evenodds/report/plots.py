@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ..drawing.canvas import one_line
 from ..errors import RunError
 from ..files import write_with
-from .charts import Chart, Series, charts
+from .charts import Chart, Series
 from .facts import Facts, read_facts
 from .history import read_history
+from .measured import all_charts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +50,7 @@ def write_plots(run: Path) -> list[Path]:
         RunError: nothing has been recorded yet, or a file can't be read or written.
     """
     facts = read_facts(run)
-    drawn = charts(read_history(run), facts, limit=POINTS)
+    drawn = all_charts(read_history(run), facts, limit=POINTS)
     if not drawn:
         raise RunError(f"{run} has no curves to plot yet; let it train until metrics.jsonl has a record")
     metrics = [chart for chart in drawn if chart.key.startswith("metric-")]
@@ -96,9 +97,10 @@ def _draw(axes: Axes, chart: Chart) -> None:
         _draw_series(axes, series)
     _draw_theory(axes, chart)
     _draw_marks(axes, chart)
-    axes.set_title(one_line(chart.title, longest=90), loc="left", pad=24 if chart.note else 8)
-    if chart.note:
-        axes.text(0, 1.02, chart.note, transform=axes.transAxes, fontsize=9, color="#495057")
+    note = one_line(chart.protocol, longest=120) or chart.note
+    axes.set_title(one_line(chart.title, longest=90), loc="left", pad=24 if note else 8)
+    if note:
+        axes.text(0, 1.02, note, transform=axes.transAxes, fontsize=9, color="#495057")
     axes.set_ylabel(one_line(chart.label, longest=40))
     axes.set_ylim(chart.limits)
     axes.set_xlim(left=0, right=1.02 * max(float(series.x[-1]) for series in chart.series) or 1)
@@ -151,6 +153,8 @@ def _draw_series(axes: Axes, series: Series) -> None:
     if series.window > 1:
         axes.fill_between(series.x, series.low, series.high, color=colour, alpha=0.12, linewidth=0)
         axes.plot(series.x, series.y, color=colour, alpha=0.30, linewidth=0.7)
+    if series.interval is not None:
+        axes.fill_between(series.x, *series.interval, color=colour, alpha=0.15, linewidth=0)
     if series.error is not None:
         axes.errorbar(series.x, series.y, series.error, color=colour, linewidth=0, elinewidth=1.2, capsize=3)
     axes.plot(series.x, series.smooth, color=colour, label=name, marker=marker, markersize=4,

@@ -87,6 +87,11 @@
         if (one.low) add("path", { class: "spread", d: `${path(one.x, one.high)}L${path(back.map((i) => one.x[i]), back.map((i) => one.low[i])).slice(1)}Z` }, undefined, group);
         add("path", { class: "raw", d: path(one.x, one.y) }, undefined, group);
       }
+      if (one.interval) {
+        const [lows, highs] = one.interval;
+        const back = [...one.x.keys()].reverse();
+        add("path", { class: "spread", d: `${path(one.x, highs)}L${path(back.map((i) => one.x[i]), back.map((i) => lows[i])).slice(1)}Z` }, undefined, group);
+      }
       for (const [index, size] of (one.error ?? []).entries()) {
         const at = x(one.x[index]);
         add("path", { class: "error", d: `M${at} ${y(inside(one.y[index] - size))}V${y(inside(one.y[index] + size))}` }, undefined, group);
@@ -120,7 +125,8 @@
         const at = nearest(one.x, position);
         view.dots[index].setAttribute("cx", x(one.x[at]));
         view.dots[index].setAttribute("cy", y(inside(one.smooth[at])));
-        const error = one.error ? ` ± ${figures(one.error[at])}` : "";
+        const between = one.interval ? ` [${figures(one.interval[0][at])}, ${figures(one.interval[1][at])}]` : "";
+        const error = one.error ? ` ± ${figures(one.error[at])}` : between;
         const record = one.window > 1 ? ` (here ${figures(one.y[at])})` : "";
         // An evaluation, or the end of a curve, may be far from the cursor: then say where the value is from.
         const away = Math.abs(one.x[at] - position) > farthest / 100 ? ` (at ${count(one.x[at])})` : "";

@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ..comparison.results import Result, latest
 from ..drawing.canvas import one_line
 from .facts import LOG_2, LOG_4, NO_PROBABILITY, Facts, implied_jsd
 from .history import Event, History
@@ -125,7 +126,7 @@ def caveat(facts: Facts, history: History) -> str:
 
 def tables(facts: Facts, history: History) -> str:
     """Metrics, events, configuration and environment; lines that could not be read are counted."""
-    made = [_metrics(history), _events(history)]
+    made = [_measured(history), _metrics(history), _events(history)]
     made.append(_settings("Configuration", "config.yaml", facts.config))
     made.append(_settings("Environment", "environment.json", facts.environment))
     if history.unreadable:
@@ -134,13 +135,46 @@ def tables(facts: Facts, history: History) -> str:
             f'<p class="aside">{lines} of metrics.jsonl could not be read as a record and '
             "is left out; a process that is killed leaves its last line unfinished.</p>"
         )
+    if damaged := len(history.evaluations.damaged):
+        made.append(
+            f'<p class="aside">Damaged lines of evaluations.jsonl that are left out: {damaged:,}.</p>'
+        )
     return "\n".join(made)
+
+
+def _measured(history: History) -> str:
+    """The latest number of each metric, under each protocol that it was measured in."""
+    rows = [
+        (
+            one.metric,
+            f"{one.value:.5g} {one.unit}",
+            "" if one.interval is None else f"{one.interval[0]:.5g} to {one.interval[1]:.5g}",
+            _real(one),
+            "" if one.examples is None else f"{one.examples:,}",
+            one.generator,
+            one.protocol,
+        )
+        for one in latest(history.evaluations.results)[:MOST_ROWS]
+    ]
+    if not rows:
+        return ""
+    heads = ("Metric", "Value", "95 % interval", "Real examples score", "Examples", "Generator",
+             "How it was measured")  # fmt: skip
+    said = "The latest number under each protocol; only numbers of one protocol are comparable."
+    return _section("Measured", _table(said, heads, rows))
+
+
+def _real(result: Result) -> str:
+    if result.floor is not None:
+        return f"{result.floor:.4g} (floor)"
+    return "" if result.ceiling is None else f"{result.ceiling:.4g} (ceiling)"
 
 
 def _metrics(history: History) -> str:
     """The latest value of each protocol, with its error and whatever else was recorded about it."""
     rows: list[tuple[str, ...]] = []
-    for protocol in history.protocols()[:MOST_ROWS]:
+    known = {one.metric for one in history.evaluations.results}
+    for protocol in [name for name in history.protocols() if name not in known][:MOST_ROWS]:
         latest = history.latest(f"metric/{protocol}")
         if latest is None:
             continue
