@@ -14,6 +14,7 @@ from .data import data_app
 from .doctor import doctor
 from .evaluate import evaluate
 from .explore import explore_app
+from .extractors import extractors_app
 from .lab import lab
 from .outliers import outliers
 from .preview import preview
@@ -48,6 +49,7 @@ for position, verb in enumerate(VERBS):
 data_app.command(preview)
 app.command(data_app)
 app.command(explore_app)
+app.command(extractors_app)
 app.register_install_completion_command()
 for option in ("--help", "--version", "--install-completion"):
     app[option].group = "Options"

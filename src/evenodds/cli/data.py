@@ -128,11 +128,11 @@ def fetch(name: str, /) -> int:
     """
     with uninterrupted():
         from ..data.named import fetch as download
-    print(f"{name} is in {download(name, progress=_shown(Console(stderr=True)))}")
+    print(f"{name} is in {download(name, progress=downloading(Console(stderr=True)))}")
     return 0
 
 
-def _shown(console: Console) -> Any:
+def downloading(console: Console) -> Any:
     """A download's progress: one line that grows on a terminal, else a line when a file is complete."""
     live = is_live(console)
 

@@ -7,7 +7,7 @@ SGD with Nesterov's momentum, rates that rise and fall linearly, and labels smoo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,9 +28,9 @@ class Recipe:
 
     Args:
         epochs: passes over the training images.
+        rise: fraction of the updates over which the rate rises; then it falls to 0.
         batch: images of an update.
-        rate: the largest learning rate of the weights, reached after `rise` of the updates; 0 at the end.
-        rise: fraction of the updates over which the rate rises from a fifth of that.
+        rate: the largest learning rate of the weights; a fifth of it at the beginning.
         bias_factor: how much larger the rate of the biases is, which have no scales beside them.
         momentum: Nesterov's.
         decay: of the weights.
@@ -42,9 +42,9 @@ class Recipe:
     """
 
     epochs: int
+    rise: float
     batch: int = 256
     rate: float = 0.375
-    rise: float = 0.2
     bias_factor: float = 16.0
     momentum: float = 0.85
     decay: float = 1.2e-3
@@ -55,7 +55,7 @@ class Recipe:
     version: int = 1
 
 
-RECIPES = {"mnist": Recipe(epochs=4), "cifar10": Recipe(epochs=9, mirror=True)}
+RECIPES = {"mnist": Recipe(epochs=5, rise=1 / 4), "cifar10": Recipe(epochs=6, rise=4 / 15, mirror=True)}
 
 
 class Progress(NamedTuple):
@@ -116,6 +116,32 @@ class Training:
             loss = self._update(x.float() / 255, self.y[chosen], step)
             report(Progress(step + 1, recipe.epochs * self.updates, loss))
         self.epoch += 1
+
+    def state(self) -> dict[str, Tensor]:
+        """All that changes while training, to be saved after an epoch."""
+        state = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        for number, weight in enumerate(self._learnt()):
+            if (momentum := self.optimizer.state[weight].get("momentum_buffer")) is not None:
+                state[f"momentum.{number}"] = momentum
+        return {"epoch": torch.tensor(self.epoch)} | {key: value.contiguous() for key, value in state.items()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a `state`.
+
+        Raises:
+            KeyError, RuntimeError: it is of another training.
+        """
+        prefix = "network."
+        self.network.load_state_dict(
+            {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        )
+        for number, weight in enumerate(self._learnt()):
+            momentum = torch.empty_like(weight).copy_(state[f"momentum.{number}"])  # in the weight's layout
+            self.optimizer.state[weight]["momentum_buffer"] = momentum
+        self.epoch = int(state["epoch"])
+
+    def _learnt(self) -> list[nn.Parameter]:
+        return [weight for group in self.optimizer.param_groups for weight in group["params"]]
 
     def _update(self, x: Tensor, y: Tensor, step: int) -> float:
         rate = scheduled(step / (self.recipe.epochs * self.updates), self.recipe)
