@@ -123,12 +123,14 @@ def _content(path: Path) -> bytes:
 
 def _tensors(path: Path, content: bytes) -> Mapping[object, object]:
     """What the file holds by name; reading it runs no code that is in it."""
+    found: object
     try:
         if path.suffix == ".safetensors":
-            return dict[object, object](safetensors.torch.load(content))
-        if _is_program(content):
+            found = safetensors.torch.load(content)
+        elif _is_program(content):
             raise DataError(f"{path} is a TorchScript program, which is not run; {REMEDY}")
-        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        else:
+            found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except DataError:
         raise
     except Exception as error:  # of arbitrary bytes, any kind
