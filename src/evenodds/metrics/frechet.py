@@ -137,7 +137,7 @@ def product_roots(first: Tensor, second: Tensor, rank: int) -> tuple[Tensor, flo
     fast = _roots_by_cholesky(first, second, min(rank, dim))
     if fast is not None and fast[1] <= allowed:
         return fast[0] * unit, fast[1] * unit
-    roots = torch.linalg.svdvals(_factor(first).T @ _factor(second))
+    roots = torch.linalg.svdvals(factor_of(first).T @ factor_of(second))
     return roots * unit, float(roots.sum()) * EPS * dim * unit
 
 
@@ -182,15 +182,14 @@ def congruence(lower: Tensor, symmetric: Tensor) -> Tensor:
     return result
 
 
-def _factor(covariance: Tensor) -> Tensor:
+def factor_of(covariance: Tensor) -> Tensor:
     """F (d, r) with F Fᵀ = Σ, r the number of eigenvalues that are more than rounding."""
     smallest = EPS * len(covariance)
-    lower, failed = torch.linalg.cholesky_ex(covariance)
+    result, failed = torch.linalg.cholesky_ex(covariance)
     # L_ii²/Σ_ii is the part of a feature's variance that those before it don't explain
-    if not failed and bool((lower.diagonal().square() > smallest * covariance.diagonal()).all()):
-        factor: Tensor = lower
-        return factor
-    values, vectors = torch.linalg.eigh(covariance)
-    kept = values > smallest * values[-1]
-    factor = vectors[:, kept] * values[kept].sqrt()
+    if failed or bool((result.diagonal().square() <= smallest * covariance.diagonal()).any()):
+        values, vectors = torch.linalg.eigh(covariance)
+        kept = values > smallest * values[-1]
+        result = vectors[:, kept] * values[kept].sqrt()
+    factor: Tensor = result
     return factor
