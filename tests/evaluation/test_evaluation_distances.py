@@ -32,15 +32,17 @@ def test_a_frechet_distance_that_is_known(data):
     assert found.value - found.details["bias"] == pytest.approx(truth, abs=0.2)  # 3 errors of both sides
     low, high = found.interval
     assert low < found.value < high
-    assert high - low == pytest.approx(4.52 * found.standard_error, rel=0.01)
-    assert 0.02 < found.standard_error < 0.08
+    assert high - low == pytest.approx(3.92 * found.standard_error, rel=0.01)
+    # φ = 2 c·m + c·c (1 − 1/s): 4 s² ‖m‖² + 2 d s⁴ (1 − 1/s)²
+    variance = 4 * 2.25 * DIM * 0.25 + 2 * DIM * 1.5**4 / 9
+    assert found.standard_error == pytest.approx((variance / COUNT) ** 0.5, rel=0.1)
     assert found.setting["n"] == COUNT
     assert (found.n, found.setting["split"], found.setting["real"]) == (COUNT, "test", COUNT)
     assert found.setting["extractor"]["name"] == "values"
     assert found.setting["data"] == data.fingerprint
 
 
-def test_the_jackknife_knows_how_much_distances_vary(data):
+def test_the_error_says_how_much_distances_vary(data):
     values, errors = [], []
     for seed in range(20):
         found = of(gaussian(100 + seed, 500, DIM, shift=0.5), data, "frechet500", with_reference=False)
@@ -205,3 +207,31 @@ def test_what_suits_the_data(written, data):
     for dataset in (written, data):
         for name in natural_metrics(dataset, "test"):
             find_metric(name)[0].check(dataset)
+
+
+def test_without_end_to_the_samples(data):
+    """Of a perfect generator what remains is the real side's half of the bias, within its interval."""
+    found = of(gaussian(7, COUNT, DIM), data, "frechet_infinity4k")
+    half = DIM / COUNT + DIM * (DIM + 1) / (4 * COUNT)
+    low, high = found.interval
+    assert low < half < high
+    assert high - low < 0.05
+    with pytest.raises(ConfigError, match="write frechet_infinity1k"):
+        of(gaussian(7, COUNT, DIM), data, "frechet_infinity30")
+
+
+def test_class_by_class(data):
+    """Classes that are exchanged: all is well but within each class."""
+    y = np.arange(COUNT) % 2
+    apart = [Split(split.x + 3 * y[:, None].astype(np.float32), y) for split in data.splits.values()]
+    labelled = Dataset("two", *apart, class_names=("low", "high"), value_range=None)
+    picked = Subject(Given(apart[0].x, None, classes=2), labelled).fake_labels(COUNT).numpy()
+    right = gaussian(7, COUNT, DIM) + 3 * picked[:, None].astype(np.float32)
+    for x, truth in ((right, 0.0), (right + 3 - 6 * picked[:, None].astype(np.float32), 9.0 * DIM)):
+        subject = Subject(Given(x, None, classes=2), labelled)
+        whole, within = measure(subject, ["frechet4k", "intra_frechet4k"])
+        assert whole.value < 0.2
+        assert within.value == pytest.approx(truth, abs=2)
+        assert within.floor < 0.1
+    with pytest.raises(ConfigError, match="not trained on those"):
+        measure(Subject(Given(right, None), labelled), ["intra_frechet4k"])

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import math
-
-import torch
-
 from ..metrics.frechet import Frechet, frechet
+from ..metrics.frechet_limits import frechet_error
 from ..metrics.moments import Moments
-from .record import Evaluation, count_name
+from .record import Evaluation, count_name, normal_interval
 from .subject import Subject
 from .words import in_place, space
 
-GROUPS = 10  # of samples, each left out once for the interval
-SPREAD = f"; ± is one standard error over samples, by leaving out each of {GROUPS} groups once"
-T9 = 2.262157162740992  # of Student's t with GROUPS − 1 degrees of freedom, 97.5 %
+SPREAD = "; ± is one standard error over other draws of samples"
 
 
 def measure_frechet(subject: Subject, count: int, *, name: str = "frechet") -> Evaluation:
     """Fréchet distance of features seen as Gaussians; in Inception's, the FID of Heusel et al. (2017)."""
     fake, real = subject.fake(count).features, subject.real().features
-    groups = [Moments.of(part) for part in fake.chunk(GROUPS)]
     against = Moments.of(real)
-    result = frechet(against, groups[0].merged(groups[1:]))
-    error = None if result.rank_deficient or count < 10 * GROUPS else jackknife(against, groups)
-    floor = floor_of(subject, count, against)
+    result = frechet(against, Moments.of(fake))
+    error = frechet_error(against, fake)
+    floor = _floor(subject, count, against)
     return Evaluation(
         name=f"{name}{count_name(count)}",
         value=result.value,
@@ -33,37 +27,23 @@ def measure_frechet(subject: Subject, count: int, *, name: str = "frechet") -> E
         protocol=f"{count:,} samples against all {len(real):,} {subject.split} examples in "
         f"{space(subject)}{'' if error is None else SPREAD}",
         reference=None if floor is None else in_place(subject, count, f"{floor.value:.4g}"),
-        warning=warning_of(name, result, floor, against.dim),
+        warning=_warning(name, result, floor, against.dim),
         details=result._asdict(),
         n=count,
-        interval=None if error is None else (max(0.0, result.value - T9 * error), result.value + T9 * error),
+        interval=None if error is None else _interval(result.value, error),
         floor=None if floor is None else floor.value,
         setting=subject.setting(name, count, real=len(real), features=True),
     )
 
 
-def floor_of(subject: Subject, count: int, against: Moments) -> Frechet | None:
+def _floor(subject: Subject, count: int, against: Moments) -> Frechet | None:
     """What real examples score in the samples' place; None where that isn't wanted."""
     if not subject.with_reference:
         return None
     return frechet(against, Moments.of(subject.real(count, split=subject.floor_split).features))
 
 
-def jackknife(real: Moments, groups: list[Moments]) -> float:
-    """Standard error of the distance over samples: each group is left out once; Tukey (1958).
-
-    Args:
-        real: of real examples.
-        groups: of samples, equally many in each.
-    """
-    rest = [groups[:index] + groups[index + 1 :] for index in range(len(groups))]
-    values = torch.tensor(
-        [frechet(real, some[0].merged(some[1:])).value for some in rest], dtype=torch.float64
-    )
-    return math.sqrt(float((values - values.mean()).square().sum()) * (len(groups) - 1) / len(groups))
-
-
-def warning_of(name: str, result: Frechet, floor: Frechet | None, dim: int) -> str:
+def _warning(name: str, result: Frechet, floor: Frechet | None, dim: int) -> str:
     """What the number can't say: it is biased, and below F + 1 examples it says little but that."""
     fewest = min(result.counts)
     kernel = "kid" if name == "fid" else "kernel"
@@ -77,3 +57,9 @@ def warning_of(name: str, result: Frechet, floor: Frechet | None, dim: int) -> s
         f"So few examples alone add about {result.bias:.3g} (first order, Gaussian features); compare at the "
         "same n only."
     )
+
+
+def _interval(value: float, error: float) -> tuple[float, float]:
+    """Of 95 %; a distance is not below 0."""
+    low, high = normal_interval(value, error)
+    return max(0.0, low), high

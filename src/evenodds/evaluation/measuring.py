@@ -11,11 +11,12 @@ from ..errors import ConfigError, DataError
 from ..features import FeatureExtractor
 from ..features.inception import REMOTE
 from ..sampling import Sampler
+from .metric import Metric
+from .names import check_metric
 from .opening import INCEPTION, opened, without_weights
 from .record import Evaluation
 from .refusals import refusing
 from .subject import Progress, Subject, silent
-from .table import Metric, check_metric
 
 
 def evaluate(

@@ -11,9 +11,9 @@ from ..data.dataset import Dataset
 from ..sampling import Sampler
 from .log import TRAINING, append_line, line_of
 from .measuring import measure
+from .names import find_metric
 from .record import Evaluation
 from .subject import Subject
-from .table import find_metric
 
 
 def measure_in_training(
