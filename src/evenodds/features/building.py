@@ -22,7 +22,7 @@ from ..data.named import cache_folder
 from ..data.sources import DATASETS
 from ..download import make_folder
 from ..errors import ConfigError, DataError, suggest
-from ..files import write_with
+from ..files import replacing, write_with
 from .classifier_training import RECIPES, Progress, Recipe, Training, folded
 from .classifiers import SHAPES, Classifier
 from .classifying import classifier_of, save_classifier
@@ -70,23 +70,29 @@ def build_classifier(
     """
     if name not in SHAPES:
         raise ConfigError(f"there is no classifier {name!r} to build{suggest(name, SHAPES)}")
-    dataset = data or DATASETS[name]()
+    dataset, chosen = data or DATASETS[name](), recipe or RECIPES[name]
     x, y = _training_examples(name, dataset)
     path = path or cache_folder() / "extractors" / f"{name}-built.safetensors"
     make_folder(path.parent)
-    chosen = recipe or RECIPES[name]
+    kept, key = path.with_suffix(".training"), _key(name, chosen, dataset)
     training = Training(name, x, y, chosen)
-    started, resumed = time.perf_counter(), path.with_suffix(".training")
-    key = _key(name, chosen, dataset)
-    _go_on(training, resumed, key)
-    while training.epoch < chosen.epochs:
-        training.run_epoch(report)
-        state = training.state()
-        write_with(resumed, lambda place: _save(state, place, key))  # noqa: B023  called here and now
-    facts = _facts(name, chosen, dataset, len(x)) | {"seconds": round(time.perf_counter() - started)}
+    seconds = _run(training, kept, key, report)
+    facts = _facts(name, chosen, dataset, len(x)) | {"seconds": round(seconds)}
     built = finish(folded(training.network, SHAPES[name]), dataset, facts, path)
-    resumed.unlink(missing_ok=True)
+    kept.unlink(missing_ok=True)
     return built
+
+
+def _run(training: Training, kept: Path, key: str, report: Report) -> float:
+    """All epochs that are left, each saved; the seconds that they and those before them took."""
+    before, started = _go_on(training, kept, key), time.perf_counter()
+    while training.epoch < training.recipe.epochs:
+        training.run_epoch(report)
+        seconds = torch.tensor(before + time.perf_counter() - started, dtype=torch.float64)
+        content = safetensors.torch.save(training.state() | {"seconds": seconds}, {"key": key})
+        with replacing(kept) as temporary:
+            temporary.write_bytes(content)
+    return before + time.perf_counter() - started
 
 
 def finish(network: Classifier, dataset: Dataset, facts: dict[str, Any], path: Path) -> Built:
@@ -150,17 +156,16 @@ def _facts(name: str, recipe: Recipe, dataset: Dataset, count: int) -> dict[str,
     }
 
 
-def _save(state: dict[str, Tensor], place: Path, key: str) -> None:
-    place.write_bytes(safetensors.torch.save(state, {"key": key}))
-
-
-def _go_on(training: Training, path: Path, key: str) -> None:
-    """Restore what an interrupted training of the same kind left; else begin anew."""
+def _go_on(training: Training, kept: Path, key: str) -> float:
+    """Restore what an interrupted training of the same kind left, if any; the seconds it had taken."""
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            if (file.metadata() or {}).get("key") == key:
-                training.restore({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        with safetensors.safe_open(kept, framework="pt") as file:
+            if (file.metadata() or {}).get("key") != key:
+                return 0.0
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        training.restore(state)
+        return float(state["seconds"])
     except FileNotFoundError:
-        return
+        return 0.0
     except (OSError, safetensors.SafetensorError, KeyError, RuntimeError) as error:
-        raise DataError(f"{path} can't be read ({error}); delete it to begin the training anew") from error
+        raise DataError(f"{kept} can't be read ({error}); delete it to begin the training anew") from error
