@@ -46,17 +46,20 @@ def open_onnx(path: Path, content: bytes, taken: Input) -> tuple[Run, Input]:
     batch, *fixed = [size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape]
 
     def run(x: Tensor) -> tuple[Tensor, Tensor | None]:
-        found = [_outputs(session, path, inputs[0].name, part) for part in x.cpu().split(batch or len(x))]
+        size = batch or len(x)
+        found = [_outputs(session, path, inputs[0].name, part, size) for part in x.cpu().split(size)]
         named = {name: torch.cat([part[index] for part in found]) for index, name in enumerate(outputs)}
         return named[outputs[0]], named.get(LOGITS) if outputs[0] != LOGITS else None
 
     return run, _completed(path, taken, fixed)
 
 
-def _outputs(session: Any, path: Path, name: str, x: Tensor) -> list[Tensor]:
-    """All outputs for one batch."""
+def _outputs(session: Any, path: Path, name: str, x: Tensor, size: int) -> list[Tensor]:
+    """All outputs for one batch, filled up to `size` with images whose outputs are left out again."""
+    filled = torch.cat([x, x[:1].expand(size - len(x), -1, -1, -1)]).contiguous().numpy()
     try:
-        return [torch.from_numpy(array) for array in session.run(None, {name: x.contiguous().numpy()})]
+        found = [torch.from_numpy(array) for array in session.run(None, {name: filled})]
+        return [output[: len(x)] if len(output) == size else output for output in found]
     except Exception as error:  # see above
         shape = " × ".join(str(size) for size in x.shape)
         raise ConfigError(
