@@ -49,7 +49,9 @@ def test_the_standard_error_and_the_limit(s, shift):
     assert 0.82 * spreads[1] < rms([one.standard_error for one in limits]) < 1.25 * spreads[1]
     covered = [abs(v - means[0]) < 1.96 * e for v, e in zip(values, errors, strict=True)]
     assert 0.92 <= sum(covered) / repeats <= 1
-    assert 0.91 <= sum(one.interval[0] <= truth <= one.interval[1] for one in limits) / repeats <= 0.99
+    covered = [one.interval[0] <= truth <= one.interval[1] for one in limits]
+    # at the data φ is only noise, and the positive part of its variance is too much
+    assert 0.91 <= sum(covered) / repeats <= (1 if s == 1 else 0.99)
     # of the bias, at least nine tenths are gone
     bias = float(means[0]) - truth
     assert abs(float(means[1]) - truth) < 0.1 * bias + 3 * float(spreads[1]) / math.sqrt(repeats)
