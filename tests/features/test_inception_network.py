@@ -7,6 +7,7 @@ import torch
 from inception_weights import random_network, smooth
 
 from evenodds.features.fast import FastInception
+from evenodds.features.inception import fast_type
 from evenodds.features.inception_network import InceptionNetwork, mean_pool
 
 PARAMETERS = 23_850_960
@@ -141,3 +142,12 @@ def test_the_fast_path_in_bfloat16_differs_by_its_rounding(eager, images):
 
 def test_means_of_neighbours_of_ones_are_ones():
     assert torch.equal(mean_pool(torch.ones(1, 2, 5, 4)), torch.ones(1, 2, 5, 4))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_computes_the_same_function(eager, images):
+    dtype = fast_type(torch.device("cuda"))
+    with torch.inference_mode():
+        fast = FastInception(random_network(), dtype).cuda()(images.cuda()).cpu()
+    assert (fast - eager[0]).norm() < 0.03 * eager[0].norm()
