@@ -92,7 +92,8 @@ def _append_rest(remote: RemoteFile, place: Path, progress: Callable[[int], None
     """Fetch what `place` lacks of the file."""
     with open(place, "ab") as out:
         if out.tell() >= remote.bytes:  # nothing is missing, and yet it is not the file
-            out.truncate(0)
+            out.seek(0)
+            out.truncate()
         for start, chunk in _chunks(remote, out.tell(), timeout_s):
             if start == 0:
                 out.truncate(0)

@@ -23,39 +23,67 @@ FLOOR = 5e-4  # added to the variances of patches, so that what hardly varies is
 
 
 @dataclass(frozen=True)
+class Cycle:
+    """Epochs over which the learning rate rises once and falls to 0.
+
+    Args:
+        epochs: passes over the training images.
+        rise: fraction of the updates over which it rises.
+        rate: its largest value, for the weights; a fifth of it at the beginning.
+        shift: largest shift of the images in pixels, at random in both directions.
+    """
+
+    epochs: int
+    rise: float
+    rate: float = 0.375
+    shift: int = 2
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a classifier is trained.
 
     Args:
-        epochs: passes over the training images.
-        rise: fraction of the updates over which the rate rises; then it falls to 0.
+        cycles: one after the other; a second one begins from what the first has learnt (Loshchilov & Hutter
+            2017).
         batch: images of an update.
-        rate: the largest learning rate of the weights; a fifth of it at the beginning.
         bias_factor: how much larger the rate of the biases is, which have no scales beside them.
         momentum: Nesterov's.
         decay: of the weights.
         smoothing: of the labels, shared among all classes.
-        shift: largest shift in pixels, at random in both directions.
         mirror: whether every image is shown mirrored in every second epoch.
         seed: of weights, order and shifts.
         version: of all of the above, raised when anything changes.
     """
 
-    epochs: int
-    rise: float
+    cycles: tuple[Cycle, ...]
     batch: int = 256
-    rate: float = 0.375
     bias_factor: float = 16.0
     momentum: float = 0.85
     decay: float = 1.2e-3
     smoothing: float = 0.2
-    shift: int = 2
     mirror: bool = False
     seed: int = 0
     version: int = 1
 
+    @property
+    def epochs(self) -> int:
+        """In all."""
+        return sum(cycle.epochs for cycle in self.cycles)
 
-RECIPES = {"mnist": Recipe(epochs=5, rise=1 / 4), "cifar10": Recipe(epochs=6, rise=4 / 15, mirror=True)}
+    def at(self, epochs: float) -> tuple[Cycle, float]:
+        """The cycle in which so many epochs are done, and how many of them within it."""
+        for cycle in self.cycles[:-1]:
+            if epochs < cycle.epochs:
+                return cycle, epochs
+            epochs -= cycle.epochs
+        return self.cycles[-1], epochs
+
+
+RECIPES = {
+    "mnist": Recipe((Cycle(5, 1 / 4),)),
+    "cifar10": Recipe((Cycle(6, 4 / 15), Cycle(8, 1 / 8, rate=0.3, shift=4)), mirror=True),
+}
 
 
 class Progress(NamedTuple):
@@ -109,7 +137,7 @@ class Training:
         self.network.train()
         for update in range(self.updates):
             chosen = order[update * recipe.batch : (update + 1) * recipe.batch]
-            x = shifted(self.x[chosen], recipe.shift, random)
+            x = shifted(self.x[chosen], recipe.at(self.epoch)[0].shift, random)
             if mirrored is not None:
                 x = torch.where(mirrored[chosen][:, None, None, None], x.flip(3), x)
             step = self.epoch * self.updates + update
@@ -144,7 +172,7 @@ class Training:
         return [weight for group in self.optimizer.param_groups for weight in group["params"]]
 
     def _update(self, x: Tensor, y: Tensor, step: int) -> float:
-        rate = scheduled(step / (self.recipe.epochs * self.updates), self.recipe)
+        rate = scheduled(step / self.updates, self.recipe)
         # a decay that goes with the rate of the weights, for the biases too
         for group, factor in zip(self.optimizer.param_groups, (1.0, self.recipe.bias_factor), strict=True):
             group["lr"], group["weight_decay"] = rate * factor, self.recipe.decay / factor
@@ -157,11 +185,13 @@ class Training:
         return loss.item()
 
 
-def scheduled(done: float, recipe: Recipe) -> float:
-    """The learning rate when `done` of the updates, from 0 to 1, have been made."""
-    if done < recipe.rise:
-        return recipe.rate * (0.2 + 0.8 * done / recipe.rise)
-    return recipe.rate * (1 - done) / (1 - recipe.rise)
+def scheduled(epochs: float, recipe: Recipe) -> float:
+    """The learning rate when so many epochs, whole or not, are done."""
+    cycle, inside = recipe.at(epochs)
+    done = inside / cycle.epochs
+    if done < cycle.rise:
+        return cycle.rate * (0.2 + 0.8 * done / cycle.rise)
+    return cycle.rate * (1 - done) / (1 - cycle.rise)
 
 
 def shifted(x: Tensor, most: int, random: torch.Generator) -> Tensor:
