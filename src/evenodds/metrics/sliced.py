@@ -88,7 +88,8 @@ def _along(x: Tensor, y: Tensor, power: int) -> Tensor:
     ends = torch.cat([torch.arange(1, n + 1) * m, torch.arange(1, m + 1) * n]).unique().to(x.device)
     begins = torch.cat([ends.new_zeros(1), ends[:-1]])
     gaps = (x[:, begins // m] - y[:, begins // n]).abs().pow(power)
-    return gaps @ ((ends - begins).double() / (n * m))
+    average: Tensor = gaps @ ((ends - begins).double() / (n * m))
+    return average
 
 
 def _summary(each: Tensor, power: int) -> SlicedWasserstein:
