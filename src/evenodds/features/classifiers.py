@@ -24,12 +24,14 @@ class Shape:
         size: H and W of its images.
         widths: channels of its blocks; the last is F, the number of features.
         class_names: in label order.
+        mirrored: whether an image's features are the mean of its own and of its mirror image's.
     """
 
     channels: int
     size: int
     widths: tuple[int, int, int]
     class_names: tuple[str, ...]
+    mirrored: bool = False
 
 
 SHAPES: Mapping[str, Shape] = {
@@ -39,6 +41,7 @@ SHAPES: Mapping[str, Shape] = {
         32,
         (64, 128, 192),
         ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+        mirrored=True,
     ),
 }
 

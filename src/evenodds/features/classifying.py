@@ -19,7 +19,7 @@ from .pixels import in_batches, resized, unit
 from .weights import read_weights, weights_path
 
 KIND = "evenodds classifier"  # what a file of weights says it is
-BATCH = 250
+BATCH = 100
 BORDER = 32  # size of digits that have got a border of two pixels, which is cut off
 
 
@@ -55,8 +55,12 @@ class ClassifierExtractor:
             f"the middle of {BORDER} × {BORDER}" if shape.channels == 1 else "resized, antialiased, to that"
         )
         each = f"each of {stacked} channels by itself, " if stacked > 1 else ""
-        self.preprocessing = f"{each}{size} × {size} {kind} in [0, 1]; other sizes: {other}"
-        self._network, self._device = network.to(device), torch.device(device)
+        mirror = "; mean over the image and its mirror image" if shape.mirrored else ""
+        self.preprocessing = f"{each}{size} × {size} {kind} in [0, 1]; other sizes: {other}{mirror}"
+        # channels last takes half the time of the usual layout on a CPU, in batches of about a hundred
+        self._network = network.to(device)
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._device = torch.device(device)
 
     def __call__(self, images: Tensor) -> Features:
         """See `FeatureExtractor`.
@@ -76,7 +80,10 @@ class ClassifierExtractor:
         single = images.flatten(0, 1)[:, None] if self.stacked > 1 else images
         x = unit(single, self._shape.channels)
         x = middle(x, self._shape.size) if self._shape.channels == 1 else resized(x, (self._shape.size,) * 2)
+        x = x.contiguous(memory_format=torch.channels_last)
         features = self._network.features(x)
+        if self._shape.mirrored:
+            features = (features + self._network.features(x.flip(3))) / 2
         logits: Tensor = self._network.last(features)
         if self.stacked > 1:
             return Features(features.view(len(images), -1), joint(logits.view(len(images), self.stacked, -1)))
