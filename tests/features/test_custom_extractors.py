@@ -56,7 +56,7 @@ def test_the_range_is_what_was_asked_for(written, range_, low, high):
     extractor, x = written(MEANS, f",range={range_}"), dataset().train.x
     wanted = torch.from_numpy(x).float().mean((2, 3)) / 255 * (high - low) + low
     assert torch.allclose(extractor(torch.from_numpy(x)).features, wanted, atol=1e-4)
-    assert f"[{low}, {high}]" in extractor.preprocessing
+    assert f"[{low}, {high}]".replace("-", "−") in extractor.preprocessing
 
 
 def test_size_and_channels_are_what_was_asked_for(written):

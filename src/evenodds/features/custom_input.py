@@ -34,7 +34,7 @@ class Input:
         """As a preprocessing's name."""
         kind = "gray" if self.channels == 1 else "RGB"
         size = f"{self.size[0]} × {self.size[1]}, bilinear, antialiased" if self.size else "of their own size"
-        return f"{kind} in [{self.low:g}, {self.high:g}], {size}"
+        return f"{kind} in [{self.low:g}, {self.high:g}], {size}".replace("-", "−")
 
 
 def file_and_input(text: str) -> tuple[Path, Input] | None:

@@ -56,9 +56,10 @@ def weights_path(name: str) -> Path:
     for path in places(known):
         if path.is_file():
             return _verified(path, known, f"delete it and run: evenodds extractors fetch {name}")
+    looked = " or ".join(str(path.parent) for path in places(known))
     raise DataError(
-        f"{name}'s weights are not in {places(known)[0].parent}; give the file with --{name} PATH, or run: "
-        f"evenodds extractors fetch {name}"
+        f"{name}'s weights are not in {looked}; give the file with --{name} PATH, or run: evenodds "
+        f"extractors fetch {name}"
     )
 
 
