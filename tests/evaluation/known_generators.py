@@ -44,7 +44,7 @@ def gaussian(seed: int, count: int, dim: int = 8, shift: float = 0.0, scale: flo
 
 def gaussian_data(count: int = 1_500, dim: int = 8) -> Dataset:
     splits = [Split(gaussian(seed, count, dim)) for seed in (1, 2, 3)]
-    return Dataset("gaussian", train=splits[0], validation=splits[1], test=splits[2])
+    return Dataset("gaussian", train=splits[0], validation=splits[1], test=splits[2], value_range=None)
 
 
 def subject_of(x: np.ndarray, dataset: Dataset, **options) -> Subject:

@@ -12,7 +12,7 @@ from .subject import Subject
 
 
 def samples_in_levels(subject: Subject, count: int) -> Tensor:
-    """The first `count` samples, (N, *sample_shape): uint8, or float32 where values have no range.
+    """The first `count` samples, (N, *sample_shape): uint8 images, or float32 where they are none.
 
     Floats would tell samples from data, and take four times the memory.
     """
@@ -26,6 +26,13 @@ def real_in_levels(subject: Subject, count: int | None = None, *, split: str | N
 
 def _levels(subject: Subject, x: Array) -> Tensor:
     value_range = subject.dataset.value_range
-    if x.dtype != np.uint8 and value_range is not None:
+    if x.dtype != np.uint8 and value_range is not None and in_levels(subject):
         x = as_uint8(x, value_range)
     return torch.from_numpy(np.ascontiguousarray(x))
+
+
+def in_levels(subject: Subject) -> bool:
+    """Whether examples are given in 0 … 255: images of a known range, and whatever the data hold so."""
+    dataset = subject.dataset
+    bytes_ = dataset.train.x.dtype == np.uint8
+    return dataset.value_range is not None and (bytes_ or len(dataset.sample_shape) == 3)

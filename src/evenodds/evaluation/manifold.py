@@ -135,8 +135,7 @@ def measure_two_sample(subject: Subject, count: int) -> Evaluation:
     perfect = None
     if subject.with_reference:
         stand_in = subject.real(n, split=subject.floor_split).features
-        size = min(n, len(stand_in))
-        perfect = two_sample_test(real[:size], stand_in[:size]).accuracy
+        perfect = two_sample_test(subject.real(len(stand_in)).features, stand_in).accuracy
     few = f", of which the first {n:,}" if n < count else ""
     return Evaluation(
         name=f"two_sample{count_name(count)}",

@@ -5,8 +5,18 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..errors import ConfigError
+from ..metrics.frechet import frechet
+from ..metrics.frechet_limits import frechet_error
 from ..metrics.memorization import Memorization, nearer_than_held_out, nearest, neighbours_in_training
-from .record import Evaluation, count_name
+from ..metrics.mifid import (
+    THRESHOLD,
+    MemorizationPenalty,
+    memorization_distance,
+    memorization_informed,
+    memorization_penalty,
+)
+from ..metrics.moments import Moments
+from .record import Evaluation, Z, count_name
 from .refusals import refusing
 from .subject import Subject
 from .words import space
@@ -69,3 +79,59 @@ def _test(samples: Tensor, train: Tensor, held_out: Tensor) -> Memorization:
         nearest(samples, held_out.split(BLOCK)),
         (len(train), len(held_out)),
     )
+
+
+def measure_mi_frechet(subject: Subject, count: int, *, name: str = "mi_frechet") -> Evaluation:
+    """A Fréchet distance that copies of the training data make worse; of Inception MiFID, Bai et al. (2021).
+
+    Inception's threshold is the paper's; in other features it is half of what unseen examples have.
+    """
+    title = f"{name}{count_name(count)}"
+    if subject.split == "train":
+        raise ConfigError(f"{title} compares with examples held out from training; use --split test")
+    fake, real = subject.fake(count).features, subject.real().features
+    train = subject.real(split="train").features
+    with refusing(title):
+        unseen = memorization_distance(train, real)
+        penalty = memorization_penalty(train, fake, THRESHOLD if name == "mifid" else unseen / 2)
+        against = Moments.of(real)
+        distance, error = frechet(against, Moments.of(fake)).value, frechet_error(against, fake)
+        floor = _floor(subject, count, against, train, penalty.threshold)
+    value = memorization_informed(distance, penalty)
+    error = None if error is None else error * penalty.factor
+    return Evaluation(
+        name=title,
+        value=value,
+        standard_error=error,
+        unit="squared feature units",
+        protocol=f"{count:,} samples against all {len(real):,} {subject.split} examples in {space(subject)}: "
+        f"Fréchet distance {distance:.4g} times {_said(penalty, len(train), unseen)}",
+        reference=None if floor is None else f"{floor[1]:,} other unseen examples score {floor[0]:.4g}",
+        warning="The penalty is a step: above the threshold copies cost nothing; memorization tests for it.",
+        details={"frechet": distance, **penalty._asdict(), "unseen_distance": unseen},
+        n=count,
+        interval=None if error is None else (max(0.0, value - Z * error), value + Z * error),
+        floor=None if floor is None else floor[0],
+        setting=subject.setting(name, count, real=len(real), features=True),
+    )
+
+
+def _said(penalty: MemorizationPenalty, train: int, unseen: float) -> str:
+    """The factor, and why it is that."""
+    return (
+        f"{penalty.factor:.4g}; mean cosine distance to the nearest of {train:,} training examples "
+        f"{penalty.distance:.4f}, of unseen ones {unseen:.4f}, punished below {penalty.threshold:.4f}"
+    )
+
+
+def _floor(
+    subject: Subject, count: int, against: Moments, train: Tensor, threshold: float
+) -> tuple[float, int] | None:
+    """(score, number) of unseen examples that are neither training examples nor those compared with."""
+    others = [name for name in ("validation", "test") if name != subject.split]
+    split = next((name for name in others if name in subject.dataset.splits), None)
+    if split is None or not subject.with_reference:
+        return None
+    stand_in = subject.real(count, split=split).features
+    penalty = memorization_penalty(train, stand_in, threshold)
+    return memorization_informed(frechet(against, Moments.of(stand_in)).value, penalty), len(stand_in)

@@ -10,11 +10,13 @@ from .kernel import measure_kernel
 from .labelled import measure_nn_error, needs_labels
 from .leaks import measure_leaks, needs_images
 from .manifold import measure_manifold, measure_two_sample
-from .memorization import measure_memorization
+from .memorization import measure_memorization, measure_mi_frechet
 from .metric import Metric, anything, needs_intra_fid, needs_pictures
 from .modes import measure_modes, measure_reverse_kl, needs_modes
 from .parzen import measure_parzen, needs_range
+from .pixels import measure_sliced
 from .score import measure_score
+from .within_classes import measure_class_coverage, needs_class_names
 
 METRICS: dict[str, Metric] = {
     "fid": Metric(
@@ -156,6 +158,38 @@ METRICS: dict[str, Metric] = {
         samples=10_000,
         says="the same score with any classifier that tells the data's classes apart",
         needs="logits",
+    ),
+    "mifid": Metric(
+        needs_pictures,
+        partial(measure_mi_frechet, name="mifid"),
+        higher_is_better=False,
+        samples=50_000,
+        says="FID times a penalty for copies of training examples (Bai et al. 2021)",
+        needs="features",
+        inception=True,
+    ),
+    "mi_frechet": Metric(
+        anything,
+        measure_mi_frechet,
+        higher_is_better=False,
+        samples=10_000,
+        says="the same product in any extractor's features",
+        needs="features",
+    ),
+    "class_coverage": Metric(
+        needs_class_names,
+        measure_class_coverage,
+        higher_is_better=True,
+        samples=10_000,
+        says="coverage of each class by its own samples, on average",
+        needs="features",
+    ),
+    "sliced": Metric(
+        anything,
+        measure_sliced,
+        higher_is_better=False,
+        samples=10_000,
+        says="Wasserstein distance along random directions of the values' space",
     ),
     "parzen": Metric(
         needs_range,
