@@ -6,6 +6,8 @@ import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evenodds.metrics.frechet import frechet, frechet_distance
 from evenodds.metrics.frechet_limits import frechet_error, frechet_infinity, intra_class
@@ -94,6 +96,28 @@ def test_errors_of_degenerate_features():
     assert frechet_error(Moments.of(normal(1, 6).repeat(50, 1)), fake) > 0
     assert frechet_error(Moments.of(real), fake[:6]) is None
     assert frechet_error(Moments.of(1e9 * real), 1e9 * fake) == pytest.approx(1e18 * plain, rel=1e-9)
+    assert frechet_error(Moments.of(1e60 * real), 1e60 * fake) == pytest.approx(1e120 * plain, rel=1e-9)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.data())
+def test_an_error_is_a_number(data):
+    """Of random ranks, scales 1e-8 … 1e8 and duplicates."""
+    dim = data.draw(st.integers(1, 8))
+    sides = []
+    for seed in (0, 1):
+        n, rank = data.draw(st.integers(dim + 1, 30)), data.draw(st.integers(0, dim))
+        exponents = data.draw(st.lists(st.integers(-8, 8), min_size=dim, max_size=dim))
+        x = normal(n, rank, seed) @ normal(rank, dim, seed + 2) * torch.tensor([10.0**e for e in exponents])
+        sides.append(x[torch.arange(n) % data.draw(st.integers(1, n))] + data.draw(st.sampled_from([0, 100])))
+    error = frechet_error(Moments.of(sides[0]), sides[1])
+    assert error is not None
+    assert 0 <= error < math.inf
+
+
+def test_known_moments_are_not_computed_again():
+    real, fake = Moments.of(normal(100, 6)), normal(90, 6, 1)
+    assert frechet_error(real, fake, moments=Moments.of(fake)) == frechet_error(real, fake)
 
 
 def test_the_points_of_the_line():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .frechet import Frechet, factor_of, frechet
+from .frechet import Frechet, factor_of, frechet, pair_sum
 from .moments import ROWS, Moments
 
 NORMAL_95 = 1.959964
@@ -47,7 +47,7 @@ class IntraClass(NamedTuple):
     of_each: tuple[Frechet, ...]
 
 
-def frechet_error(other: Moments, features: Tensor) -> float | None:
+def frechet_error(other: Moments, features: Tensor, *, moments: Moments | None = None) -> float | None:
     """Standard error of a Fréchet distance over other draws of one side's examples, the other side as it is.
 
     No resampling and no second distance: the distance is differentiated by one side's moments (delta method).
@@ -64,11 +64,12 @@ def frechet_error(other: Moments, features: Tensor) -> float | None:
     Args:
         other: moments of the side that is kept.
         features: (N, F) of the side that is drawn again.
+        moments: those of `features`, where they are known already.
 
     Returns:
         In squared units of the features; None where N ≤ F, as the distance has no derivative there.
     """
-    variances = _variances(other, features)
+    variances = _variances(other, features, moments or Moments.of(features))
     return None if variances is None else math.sqrt(sum(variances))
 
 
@@ -83,14 +84,11 @@ def second_order(covariance: Tensor, roots: Tensor, count: int) -> float:
         roots: (R,) s, √eig(Σ₁ Σ₂).
         count: n of that side.
     """
-    s = roots[roots > 0] / count
-    pairs = (s[:, None] * (s / (s[:, None] + s))).square()
-    return float(pairs.sum() + pairs.diagonal().sum() + 2 * covariance.square().sum() / count**2)
+    return pair_sum(roots / count, 2) + 2 * float((covariance / count).square().sum())
 
 
-def _variances(other: Moments, features: Tensor) -> tuple[float, float] | None:
+def _variances(other: Moments, features: Tensor, mine: Moments) -> tuple[float, float] | None:
     """Of first and of second order; None where there are no more examples than features."""
-    mine = Moments.of(features)
     if mine.count <= mine.dim:
         return None
     covariance, target = mine.covariance, other.covariance.to(mine.mean.device)
@@ -99,7 +97,8 @@ def _variances(other: Moments, features: Tensor) -> tuple[float, float] | None:
     if min(scales) > 0:
         root = factor_of(target / scales[1])  # F
         values, vectors = torch.linalg.eigh(root.T @ (covariance / scales[0]) @ root)
-        kept = values > EPS * mine.dim * values[-1]  # where one side has no variance, neither have its draws
+        # where one side has no variance, neither have its draws; W is of numbers of about 1
+        kept = values > EPS * mine.dim * values[-1].clamp(min=1)
         unit = math.sqrt(math.sqrt(scales[1]) / math.sqrt(scales[0]))
         transport = (root @ vectors[:, kept]) * (values[kept] ** -0.25 * unit)  # P with P Pᵀ = G
         roots = values[kept].sqrt() * math.sqrt(scales[0]) * math.sqrt(scales[1])
@@ -151,7 +150,10 @@ def frechet_infinity(
     centred = x - x.mean()
     weights = 1 / most - x.mean() * centred / centred.square().sum()  # of the points in the intercept
     value = float(weights @ y)
-    first, second = _variances(real, fake) or (0.0, 0.0)  # not None: there are more samples than features
+    first, second = _variances(real, fake, Moments.of(fake)) or (
+        0.0,
+        0.0,
+    )  # not None: there are more samples than features
     # pairs of samples that share a part count m-fold; parts of different m are drawn independently
     growth = 1 + float((weights.square() * torch.arange(most)).sum())
     error = math.sqrt(first + second * growth)

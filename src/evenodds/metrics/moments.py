@@ -9,7 +9,7 @@ from torch import Tensor, distributed
 
 ROWS = 1024  # examples in float64 at once: 16 MB at 2048 features
 COLUMNS = 256  # a square of the scatter matrix that is computed at once; those below the diagonal are copied
-LARGEST = 1e140  # squares of larger values, summed over all examples, would not fit float64
+LARGEST = 1e70  # fourth powers of larger values, summed over all examples, would not fit float64
 
 
 class Moments:
@@ -189,7 +189,7 @@ def _not_finite(block: Tensor, start: int) -> str:
     """The sentence about the first value that can't be used."""
     row, column = (~(block.abs() < LARGEST)).nonzero()[0].tolist()
     value = float(block[row, column])
-    what = "too large to be squared" if abs(value) < float("inf") else "not finite"
+    what = "too large for float64" if abs(value) < float("inf") else "not finite"
     return (
         f"feature {column} of example {start + row} is {value}, which is {what}; look at that example and at "
         "what the feature extractor makes of it"
