@@ -32,7 +32,7 @@ from evenodds.losses import LOSSES
 from evenodds.sampling import Sampler
 from loss_study_report import page_of, pictures
 from outcome import provenance, write_result
-from trained import trained
+from trained import finished, trained
 
 EXAMPLES = 48_000
 METRIC = "frechet10k"
@@ -138,6 +138,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0")
     parser.add_argument("--losses", nargs="*", choices=LOSSES, default=list(LOSSES), help="all, if not given")
     parser.add_argument("--examples", type=int, default=EXAMPLES, help="of every run")
+    parser.add_argument("--finished", action="store_true", help="report what is finished, train nothing")
     parser.add_argument("--train-only", action="store_true", help="train, measure nothing, write no report")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -145,14 +146,18 @@ def main() -> None:
     rows = []
     for seed in range(options.seeds):  # seed by seed, so that a study cut short is balanced
         for loss, penalty in [cell for cell in cells() if cell[0] in options.losses]:
+            config = config_of(loss, penalty, seed, options.examples)
+            if options.finished and not finished(config, options.dir / name_of(loss, penalty, seed)):
+                continue
             row = played(loss, penalty, seed, options.examples, options.dir, dataset)
             rows.append(row if options.train_only else measured(row, options.dir, dataset))
-            print({key: value for key, value in rows[-1].items() if key not in ("setting",)}, flush=True)
+            print({key: value for key, value in rows[-1].items() if key != "setting"}, flush=True)
     if options.train_only:
         return
     sentence, machine = provenance(f"python benchmarks/loss_study.py --dir STATE --seeds {options.seeds}")
     lines = summary(rows)
-    pictures(lines, {name: options.dir / name_of(*name, 0) for name in cells()})
+    shown = [(line["loss"], line["penalty"]) for line in lines]
+    pictures(lines, {cell: options.dir / name_of(*cell, 0) for cell in shown})
     text = page_of(lines, rows, sentence)
     config = config_of("hinge", "none", 0, options.examples).model_dump(mode="json")
     write_result("loss_study", text, {"machine": machine, "config": config, "cells": lines, "runs": rows})

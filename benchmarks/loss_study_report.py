@@ -14,7 +14,6 @@ from evenodds.sampling import Sampler
 from outcome import RESULTS, table
 
 Row = dict[str, Any]
-MISSING = "–"
 SHOWN = 6  # samples of a cell, side by side
 
 
@@ -30,9 +29,10 @@ def page_of(lines: Sequence[Row], rows: Sequence[Row], sentence: str) -> str:
     grid = {(line["loss"], line["penalty"]): line for line in lines}
     scores, seconds = [], []
     for loss in losses:
-        found = [grid.get((loss, penalty)) for penalty in penalties]
-        scores.append([f"`{loss}`", *(score_cell(line) for line in found)])
-        seconds.append([f"`{loss}`", *(f"{line['seconds']:.0f}" if line else MISSING for line in found)])
+        found = [grid.get((loss, penalty), missing(penalty)) for penalty in penalties]
+        scores.append([f"`{loss}`", *(line if isinstance(line, str) else score_cell(line) for line in found)])
+        costs = [line if isinstance(line, str) else f"{line['seconds']:.0f}" for line in found]
+        seconds.append([f"`{loss}`", *costs])
     examples, seeds = rows[0]["examples"], sorted({row["seed"] for row in rows})
     floor = lines[0]["floor"]
     return "\n\n".join(
@@ -68,10 +68,13 @@ def of_seeds(seeds: Sequence[int]) -> str:
     return f"mean ± standard deviation over seeds {', '.join(map(str, seeds))}"
 
 
-def score_cell(line: Row | None) -> str:
+def missing(penalty: str) -> str:
+    """What stands in a cell without runs: clipping was published for one loss alone."""
+    return "–" if penalty == "weight clipping" else "not run"
+
+
+def score_cell(line: Row) -> str:
     """One score with its spread; a run that ended in NaN is named."""
-    if line is None:
-        return MISSING
     text = number(line["value"])
     if line["deviation"] is not None:
         text += f" ± {number(line['deviation'])}"

@@ -30,7 +30,7 @@ from evenodds.metrics.class_modes import class_modes, product_prior
 from evenodds.sampling import Sampler
 from outcome import provenance, write_result
 from stacked_mnist_report import MODES, SAMPLES, page_of, sheet
-from trained import trained
+from trained import finished, trained
 
 EXAMPLES = 40_000
 Row = dict[str, Any]  # one run: name, examples, seconds, what was measured
@@ -141,6 +141,11 @@ def row_of(name: str, seed: int, options: argparse.Namespace, dataset: Dataset) 
     return row
 
 
+def has_ended(name: str, seed: int, options: argparse.Namespace) -> bool:
+    """Whether nothing is left to train of that row."""
+    return finished(config_of(name, seed, options.examples), folder_of(options.dir, name, seed)) is not None
+
+
 def row_of_run(name: str, run: Path, state: Path) -> Row:
     """A run trained elsewhere, measured as the others are."""
     config = load_config(run / "config.yaml")
@@ -160,6 +165,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--examples", type=int, default=EXAMPLES, help="of every row")
     parser.add_argument("--run", action="append", default=[], metavar="NAME=PATH", help="a run to add")
     parser.add_argument("--out", default="stacked_mnist", help="name of the result files")
+    parser.add_argument("--finished", action="store_true", help="report what is finished, train nothing")
     parser.add_argument("--train-only", action="store_true", help="train, measure nothing, write no report")
     return parser.parse_args(arguments)
 
@@ -169,7 +175,10 @@ def main() -> None:
     named = [named_run(argument) for argument in options.run]
     torch.set_num_threads(1)
     dataset = build("data set", DATASETS, config_of("DCGAN").data)
-    rows = [row_of(name, seed, options, dataset) for seed in range(options.seeds) for name in options.rows]
+    wanted = [(name, seed) for seed in range(options.seeds) for name in options.rows]
+    if options.finished:
+        wanted = [one for one in wanted if has_ended(*one, options)]
+    rows = [row_of(name, seed, options, dataset) for name, seed in wanted]
     if options.train_only:
         return
     runs = [row_of_run(name, path, options.dir) for name, path in named]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evenodds import Config, training
 from evenodds.config import differences, load_config
@@ -22,6 +22,28 @@ class Cost(NamedTuple):
     failure: str | None  # why it ended before its time: a loss or weight that is no number any more
 
 
+def finished(config: Config, folder: Path) -> Cost | None:
+    """What a run has cost that came to its end with that very config; None of any other."""
+    note = noted(folder)
+    if note.get("ended") != config.examples or differences(load_config(folder / "config.yaml"), config):
+        return None
+    return Cost(note["seconds"], note["failure"])
+
+
+def noted(folder: Path) -> dict[str, Any]:
+    """What stands in FOLDER.cost.json; nothing without a run."""
+    path = beside(folder)
+    if not (path.is_file() and has_checkpoint(folder)):
+        return {}
+    note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return note
+
+
+def beside(folder: Path) -> Path:
+    """Where the cost of a run is noted."""
+    return folder.with_name(folder.name + ".cost.json")
+
+
 def trained(config: Config, folder: Path, dataset: Dataset) -> Cost:
     """Train a run to its end, or go on with it; the last good checkpoint of one that fails stays.
 
@@ -30,15 +52,15 @@ def trained(config: Config, folder: Path, dataset: Dataset) -> Cost:
         folder: of the run; its cost is noted beside it, in FOLDER.cost.json.
         dataset: what `config.data` names, loaded once for all runs.
     """
-    note = folder.with_name(folder.name + ".cost.json")
-    noted = json.loads(note.read_text(encoding="utf-8")) if note.is_file() and has_checkpoint(folder) else {}
-    if noted.get("ended") == config.examples and not differences(load_config(folder / "config.yaml"), config):
-        return Cost(noted["seconds"], noted["failure"])
-    before, began, failure = noted.get("seconds", 0.0), time.process_time(), None
+    if done := finished(config, folder):
+        return done
+    before, began, failure = noted(folder).get("seconds", 0.0), time.process_time(), None
 
     def keep(ended: int | None) -> float:
         seconds = round(before + time.process_time() - began, 1)
-        write_text(note, json.dumps({"seconds": seconds, "ended": ended, "failure": failure}) + "\n")
+        write_text(
+            beside(folder), json.dumps({"seconds": seconds, "ended": ended, "failure": failure}) + "\n"
+        )
         return seconds
 
     folder.parent.mkdir(parents=True, exist_ok=True)
