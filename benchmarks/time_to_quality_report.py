@@ -59,6 +59,8 @@ def report(
             ),
             "## Recipes that were not run here",
             table(["recipe", "why", "full length"], [*not_run(slow), *measured_elsewhere(elsewhere)]),
+            "Speeds as the recipes note them; of r3gan-64, -cifar10 and -stacked-mnist from one step of two "
+            "images on a busy core, which makes them low.",
             "Protocols. " + " ".join(protocols(runs)),
         ]
     )
@@ -146,7 +148,7 @@ def not_run(slow: Mapping[str, tuple[float, int]]) -> list[list[str]]:
     for name, (speed, examples) in sorted(slow.items()):
         days = examples / speed / DAY
         length = f"{days:,.0f} days" if days >= 2 else f"{24 * days:.1f} hours"
-        why = f"not run: {speed:.2g} images per CPU second here"
+        why = f"not run: about {speed:.2g} images a second of one core"
         rows.append([f"`{name}`", why, f"{examples:,} images: {length} of one core"])
     return rows
 

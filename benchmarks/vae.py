@@ -1,6 +1,6 @@
 """A variational autoencoder beside the adversarial nets, at equal size and equal cost, on MNIST.
 
-    python benchmarks/vae.py --dir runs/vae                 # trains both, then reports; may be stopped
+    python benchmarks/vae.py --dir runs/vae                 # trains both, then reports; again to go on
     python benchmarks/vae.py --dir runs/vae --only-report   # from the generators that are there by then
 
 The GAN is the recipe gan-mnist without labels.  The VAE (Kingma and Welling 2014, section 3 and appendix C.1:
@@ -23,26 +23,29 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from evenodds import EMA, Config, Dataset, Loader, Sampler, evaluate, recipe
 from evenodds.build import build
+from evenodds.checkpoint import below, restore_optimizer
 from evenodds.data.sources import DATASETS
 from evenodds.drawing import draw_samples, save_picture
 from evenodds.evaluation import METRICS, unit_interval
-from evenodds.files import write_text
+from evenodds.files import write_text, write_with
 from evenodds.networks import MLPGenerator
 from evenodds.sampling import sampler_of
-from evenodds.trainer import training
+from evenodds.trainer import Progress, training
 from outcome import RESULTS, provenance, table, write_result
 
 SAMPLES = 10_000
 LEARNING_RATE = 1e-3  # of the VAE's Adam, with its published betas; chosen beforehand, not tuned
+HALF_LIFE = 10_000  # training examples, of both; the recipe's 50,000 would keep some of the untrained weights
 TURN = 50  # iterations of the GAN before the VAE catches up; divides KEPT / batch size
 INKED = (0.1, 0.9)  # between these, a pixel is neither black nor white
-MEASURED = ("parzen10k", "frechet10k", "precision10k", "recall10k")  # as far as this version has them
-KEPT = 51_200  # images; whenever the GAN or the VAE has seen so many more, what there is is kept
+MEASURED = ("parzen10k", "frechet10k")  # as far as this version has them
+KEPT = 25_600  # images; whenever the GAN or the VAE has seen so many more, what there is is kept
 NAMES = ("GAN", "VAE, as many images", "VAE, as many CPU seconds")
 Images = NDArray[np.float32]  # (N, 1, H, W) in [0, 1]
 
@@ -123,6 +126,27 @@ class Rival:
         self.average.update(self.vae, len(x))
         self.seconds += time.process_time() - begun
 
+    def state(self) -> dict[str, Tensor]:
+        """All that training depends on, besides the number of examples and the seconds."""
+        networks = {"vae": self.vae, "average": self.average.generator}
+        tensors = {
+            f"{name}/{key}": value
+            for name, one in networks.items()
+            for key, value in one.state_dict().items()
+        }
+        for number, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"adam/{number}/{name}": value for name, value in moments.items()}
+        return tensors | {"random": self.random.get_state()}
+
+    def restore(self, tensors: dict[str, Tensor], examples: int, seconds: float) -> None:
+        """Go on from a state."""
+        self.vae.load_state_dict(below(tensors, "vae"))
+        self.average.generator.load_state_dict(below(tensors, "average"))
+        restore_optimizer(self.optimizer, below(tensors, "adam"))
+        self.random.set_state(tensors["random"])
+        self.examples, self.seconds = examples, seconds
+        self.loader.position = examples // self.config.batch_size
+
     def save(self, path: Path) -> dict[str, Any]:
         """The averaged decoder, as a generator file like the GAN's; what it is, as data."""
         network = {**self.config.generator.network, "output": "tanh"}
@@ -173,10 +197,12 @@ class Costs:
 
 def train(config: Config, dataset: Dataset, directory: Path) -> None:
     """Both in turns, the VAE always up to the GAN's CPU seconds."""
-    rival, costs, spent = Rival(config, dataset), Costs(directory), 0.0
+    rival, costs, spent = Rival(config, dataset), Costs(directory), None
     mark = time.process_time()
     for progress in training(config, directory / "gan", dataset=dataset):
         seen = progress.examples
+        if spent is None:
+            spent = resumed(rival, costs, seen - config.batch_size)
         if (seen // config.batch_size) % TURN:
             continue
         spent += time.process_time() - mark
@@ -186,18 +212,35 @@ def train(config: Config, dataset: Dataset, directory: Path) -> None:
                 file = f"vae-{rival.examples}.safetensors"
                 costs.add(file, rival.save(directory / file))
         if seen % KEPT == 0:
-            average = progress.session.ema.generator
-            file = f"vae-beside-{seen}.safetensors"
-            costs.add(file, rival.save(directory / file))
-            sampler = sampler_of(average, config, dataset, examples=seen, metrics={})
-            sampler.save(directory / f"gan-{seen}.safetensors")
-            costs.add(f"gan-{seen}.safetensors", {"examples": seen, "cpu_seconds": spent})
-            print(
-                f"{spent:.0f} CPU s each: GAN {seen:,} images, VAE {rival.examples:,}, "
-                f"bound {costs.known[file]['validation_bound']:.1f} nats",
-                flush=True,
-            )
+            keep(progress, rival, costs, spent)
         mark = time.process_time()
+
+
+def resumed(rival: Rival, costs: Costs, seen: int) -> float:
+    """The VAE as it was when the GAN's last checkpoint was saved, and both one's CPU seconds by then."""
+    if not seen:
+        return 0.0
+    beside = costs.known[f"vae-beside-{seen}.safetensors"]
+    tensors = load_file(costs.directory / f"state-{seen}.safetensors")
+    rival.restore(tensors, beside["examples"], beside["cpu_seconds"])
+    return float(costs.known[f"gan-{seen}.safetensors"]["cpu_seconds"])
+
+
+def keep(progress: Progress, rival: Rival, costs: Costs, spent: float) -> None:
+    """Generator files of both, what they have cost, and the VAE's state."""
+    seen, session, directory = progress.examples, progress.session, costs.directory
+    file = f"vae-beside-{seen}.safetensors"
+    costs.add(file, rival.save(directory / file))
+    average = session.ema.generator
+    sampler = sampler_of(average, session.config, session.dataset, examples=seen, metrics={})
+    sampler.save(directory / f"gan-{seen}.safetensors")
+    write_with(directory / f"state-{seen}.safetensors", lambda path: save_file(rival.state(), path))
+    costs.add(f"gan-{seen}.safetensors", {"examples": seen, "cpu_seconds": spent})
+    print(
+        f"{spent:.0f} CPU s each: GAN {seen:,} images, VAE {rival.examples:,}, "
+        f"bound {costs.known[file]['validation_bound']:.1f} nats",
+        flush=True,
+    )
 
 
 def weights(module: nn.Module) -> int:
@@ -250,7 +293,7 @@ def strip(samplers: dict[str, Sampler], dataset: Dataset) -> Image.Image:
     return whole
 
 
-def report(config: Config, dataset: Dataset, directory: Path, command: str) -> None:
+def report(config: Config, dataset: Dataset, directory: Path) -> None:
     """Measure the generator files on the test images, and write the results."""
     assert dataset.test is not None
     kept = Costs(directory)
@@ -261,7 +304,8 @@ def report(config: Config, dataset: Dataset, directory: Path, command: str) -> N
     rows = [measured(name, sampler, dataset, test) for name, sampler in samplers.items()]
     rows.insert(0, described("real training images", unit_interval(train_images, None), test))
     save_picture(strip(samplers, dataset), RESULTS / "vae.png")
-    sentence, machine = provenance(command)
+    seen = costs["GAN"]["examples"]
+    sentence, machine = provenance(f"python benchmarks/vae.py --examples {seen} --seed {config.seed}")
     head, body = columns(rows, costs)
     text = page(sentence, table(head, body), rows, costs, config, samplers)
     write_result(
@@ -321,7 +365,8 @@ def page(
         f"VAE (Kingma and Welling 2014) has its generator ({generator:,} weights) as decoder and its "
         f"discriminator as encoder, {own['weights']:,} weights together. Trained in turns in one "
         "process on one thread, until both had taken the same CPU seconds; a VAE's step is cheaper. Samples "
-        "of both come from the average of the weights over training; the VAE's are the means of the pixels."
+        f"of both come from an average of the weights (half-life {config.ema_half_life:,.0f} images); the "
+        "VAE's are the means of the pixels."
         f"\n\n{body}\n\n"
         "Sharpness: squared differences of neighbouring pixels, over the real test images'. Gray share: of "
         "the pixels with ink (above 0.1), those below 0.9. The row of real images: a tenth of the training "
@@ -346,6 +391,7 @@ def main() -> None:
     changes = {
         "conditional": False,
         "examples": options.examples,
+        "ema_half_life": HALF_LIFE,
         "seed": options.seed,
         "threads": 1,
         "referee": False,  # what follows costs time that is not training's
@@ -353,13 +399,13 @@ def main() -> None:
         "metrics_every": "never",
         "report_every": 102_400,
         "samples_every": "never",
+        "checkpoint_every": KEPT,
     }
     config = recipe("gan-mnist").model_copy(update=changes)
     dataset = build("data set", DATASETS, config.data)
     if not options.only_report:
         train(config, dataset, options.dir)
-    command = f"python benchmarks/vae.py --examples {options.examples} --seed {options.seed}"
-    report(config, dataset, options.dir, command)
+    report(config, dataset, options.dir)
 
 
 if __name__ == "__main__":

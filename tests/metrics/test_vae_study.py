@@ -68,6 +68,21 @@ def test_the_generator_that_is_kept_makes_the_means_of_the_pixels(study, tmp_pat
         torch.testing.assert_close((sampler.generator(z) + 1) / 2, means, rtol=1e-5, atol=1e-6)
 
 
+def test_a_stopped_vae_goes_on_as_it_would_have(study):
+    config = recipe("gan-digits").model_copy(update={"conditional": False})
+    whole, stopped = study.Rival(config, load_digits()), study.Rival(config, load_digits())
+    for _ in range(25):  # across the end of a pass
+        whole.step()
+    for _ in range(15):
+        stopped.step()
+    resumed = study.Rival(config, load_digits())
+    resumed.restore({name: value.clone() for name, value in stopped.state().items()}, stopped.examples, 1.0)
+    for _ in range(10):
+        resumed.step()
+    assert resumed.examples == whole.examples
+    assert all(torch.equal(value, resumed.state()[name]) for name, value in whole.state().items())
+
+
 def test_the_vae_takes_none_of_the_gans_random_numbers(study):
     config = recipe("gan-digits").model_copy(update={"conditional": False})
     torch.manual_seed(11)
