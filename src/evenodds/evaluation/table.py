@@ -14,6 +14,7 @@ from .memorization import measure_memorization, measure_mi_frechet
 from .metric import Metric, anything, needs_intra_fid, needs_pictures
 from .modes import measure_modes, measure_reverse_kl, needs_modes
 from .parzen import measure_parzen, needs_range
+from .paths import measure_feature_path_length
 from .pixels import measure_sliced
 from .score import measure_score
 from .within_classes import measure_class_coverage, needs_class_names
@@ -190,6 +191,14 @@ METRICS: dict[str, Metric] = {
         higher_is_better=False,
         samples=10_000,
         says="Wasserstein distance along random directions of the values' space",
+    ),
+    "feature_path_length": Metric(
+        anything,
+        measure_feature_path_length,
+        higher_is_better=False,
+        samples=2_000,
+        says="how far features move along a path between latents, over the square of the step",
+        needs="features",
     ),
     "parzen": Metric(
         needs_range,

@@ -72,7 +72,7 @@ def path_length(
     for a, b, at in zip(starts.split(batch), ends.split(batch), t.split(batch), strict=True):
         first, second = (_output(generate, along(a, b, step)) for step in (at, at + epsilon))
         lengths.append(distance(first, second).double().flatten().cpu() / epsilon**2)
-    return _trimmed(torch.cat(lengths), percentiles)
+    return trimmed(torch.cat(lengths), percentiles)
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
@@ -116,8 +116,16 @@ def _output(generate: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     return x
 
 
-def _trimmed(lengths: Tensor, percentiles: tuple[float, float]) -> PathLength:
-    """The mean between two percentiles, the lower one rounded down to a path, the upper one up."""
+def trimmed(lengths: Tensor, percentiles: tuple[float, float]) -> PathLength:
+    """The mean between two percentiles, the lower one rounded down to a path, the upper one up.
+
+    Args:
+        lengths: (N,) float64, of all paths.
+        percentiles: lower and upper, 0 … 100.
+
+    Raises:
+        ValueError: a length is not finite.
+    """
     if not bool(lengths.isfinite().all()):
         raise ValueError("lengths of paths are not finite; the generator or the distance has diverged")
     low, high = percentiles
