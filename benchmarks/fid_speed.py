@@ -43,7 +43,7 @@ from evenodds.metrics.moments import Moments
 from outcome import provenance, table, write_result
 
 WAYS = ("published", "ours")
-BLOCK = 100  # real images, and as many others
+BLOCK = 50  # real images, and as many others
 BATCH = 50  # of the published implementations
 NOISE = 16.0  # standard deviation, of 0..255
 CALIBRATION = 32  # training images that normalize the random network
@@ -290,7 +290,7 @@ def outcome(options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--images", type=int, default=10_000, help="in all; a multiple of 200")
+    parser.add_argument("--images", type=int, default=10_000, help="in all; a multiple of 100")
     parser.add_argument("--shift", type=float, default=1.0, help="of the random network's normalizations")
     parser.add_argument("--dir", type=Path, default=Path("fid-speed"), help="where finished blocks are kept")
     parser.add_argument("--algebra", action="store_true", help="the distance alone, from given covariances")
