@@ -30,7 +30,20 @@ def test_a_panel_has_the_setting_with_most_points(tmp_path):
     assert [line.x for line in one.lines] == [[100, 200, 300], [100, 200]]
     assert one.lines[0].y == [0.5, 0.3, 0.2]
     assert one.lines[0].low == pytest.approx([0.49, 0.29, 0.19])
-    assert one.floor == 0.0002
+    assert (one.real.value, one.real.kind, one.real.split) == (0.0002, "floor", "")
+
+
+def test_the_floor_of_another_split_is_said_to_be_that(tmp_path):
+    def made(folder, **changed):
+        training = line(result(0.5, floor=None, changed=TRAINING), generator="training", examples=500)
+        later = line(result(0.4, floor=None, changed=TRAINING), generator="training")
+        return make_run(folder, [training, later, line(result(0.3, floor=0.01, changed=changed))])
+
+    runs = read_runs([made(tmp_path / "a"), made(tmp_path / "b")])
+    one = panel(runs, groups(runs), "kernel10k", against_seconds=False)
+    assert str(one.real) == "floor: real examples score 0.01 on the test split"
+    other = read_runs([made(tmp_path / name, extractor={"name": "random"}) for name in ("c", "d")])
+    assert panel(other, groups(other), "kernel10k", against_seconds=False).real is None
 
 
 def test_against_seconds(tmp_path):

@@ -11,7 +11,7 @@ from ..drawing.canvas import one_line
 from ..files import write_with
 from ..report.plots import STYLE, short_count
 from .reading import Judged
-from .results import Limits, Result
+from .results import Limits, RealScore, Result, real_score
 from .settings import shared_settings
 from .table import recipes
 
@@ -53,8 +53,7 @@ class Panel(NamedTuple):
 
     metric: str
     unit: str
-    floor: float | None
-    ceiling: float | None
+    real: RealScore | None
     protocol: str
     lines: list[Line]
 
@@ -109,15 +108,14 @@ def panel(
 ) -> Panel:
     """The curves of a metric, under the setting in which most was measured."""
     shared = shared_settings(runs, metric)
-    key = max(shared, key=lambda one: len({(result.examples, result.generator) for result in shared[one]}))
+    key = max(shared, key=lambda one: len(shared[one]))
     sample = shared[key][-1]
     curves = [curve(run, metric, key, against_seconds=against_seconds) for run in runs]
     lines = [merged(label, [curves[at] for at in members]) for label, members in groups]
     return Panel(
         metric,
         sample.unit,
-        next((one.floor for one in shared[key] if one.floor is not None), None),
-        next((one.ceiling for one in shared[key] if one.ceiling is not None), None),
+        real_score(shared[key], [one for run in runs for one in run.of(metric)]),
         sample.protocol,
         [line for line in lines if line.x],
     )
@@ -178,7 +176,8 @@ def _draw(axes: Axes, one: Panel, order: Sequence[str]) -> None:
             axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.15, linewidth=0)
         if len(line.x) == 1:  # a band of no width can't be seen
             axes.vlines(line.x, line.low, line.high, color=colour, linewidth=1.2)
-    _draw_levels(axes, one)
+    if one.real is not None:
+        _draw_real(axes, one.real)
     axes.set_title(one_line(one.metric, longest=90), loc="left", pad=22 if one.protocol else 8)
     note = one_line(one.protocol, longest=125)
     axes.text(0, 1.02, note, transform=axes.transAxes, fontsize=8, color="#495057")
@@ -186,14 +185,14 @@ def _draw(axes: Axes, one: Panel, order: Sequence[str]) -> None:
     _scale(axes, one)
 
 
-def _draw_levels(axes: Axes, one: Panel) -> None:
-    """What real data score, dashed."""
-    for level, name in ((one.floor, "real data: the floor"), (one.ceiling, "real data: the ceiling")):
-        if level is not None:
-            axes.axhline(level, color="#495057", linestyle=(0, (6, 4)), linewidth=1)
-            axes.text(0.995, level, name, transform=axes.get_yaxis_transform(), ha="right", va="bottom",
-                      fontsize=9, color="#343a40", bbox={"facecolor": "white", "alpha": 0.75,
-                      "edgecolor": "none", "pad": 1})  # fmt: skip
+def _draw_real(axes: Axes, real: RealScore) -> None:
+    """What real data score, dashed; a ceiling's name stands below it, where no curve is."""
+    axes.axhline(real.value, color="#495057", linestyle=(0, (6, 4)), linewidth=1)
+    axes.text(
+        0.995, real.value, str(real), transform=axes.get_yaxis_transform(), ha="right",
+        va="bottom" if real.kind == "floor" else "top", fontsize=9, color="#343a40",
+        bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1},
+    )  # fmt: skip
 
 
 def _scale(axes: Axes, one: Panel) -> None:

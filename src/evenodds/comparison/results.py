@@ -58,6 +58,39 @@ def latest(results: Sequence[Result]) -> list[Result]:
     return list(last.values())
 
 
+class RealScore(NamedTuple):
+    """What real examples score in the samples' place.
+
+    Args:
+        value: it.
+        kind: "floor" where lower is better, else "ceiling".
+        split: "" where it was measured as the numbers beside it, else the other split that it is of.
+    """
+
+    value: float
+    kind: str
+    split: str
+
+    def __str__(self) -> str:
+        where = f" on the {self.split} split" if self.split else ""
+        return f"{self.kind}: real examples score {self.value:.4g}{where}"
+
+
+def real_score(results: Sequence[Result], others: Sequence[Result]) -> RealScore | None:
+    """The latest floor or ceiling of results of one setting; else one of another split, alike otherwise."""
+    for one in [*reversed(results), *reversed(others)]:
+        value = one.floor if one.floor is not None else one.ceiling
+        if value is None or _beside_split(one.setting) != _beside_split(results[-1].setting):
+            continue
+        elsewhere = "" if one.key == results[-1].key else str(one.setting.get("split", "other"))
+        return RealScore(value, "floor" if one.floor is not None else "ceiling", elsewhere)
+    return None
+
+
+def _beside_split(setting: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in setting.items() if name not in ("split", "real")}
+
+
 class Evaluations(NamedTuple):
     """The results in evaluations.jsonl, and the numbers of the lines that give none.
 

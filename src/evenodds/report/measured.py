@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..comparison.results import Result
+from ..comparison.results import Result, real_score
 from .charts import Chart, Level, Series, charts, marks
 from .facts import Facts
 from .history import History
@@ -57,7 +57,8 @@ def _chart(metric: str, points: Sequence[Result], results: Sequence[Result]) -> 
     low, high = np.array([end[0] for end in ends]), np.array([end[1] for end in ends])
     known = any(one.interval for one in points)
     line = Series(metric, "value", x, y, y, y, y, 1, interval=(low, high) if known else None)
-    levels = _levels(points, results)
+    real = real_score(points, results)
+    levels = () if real is None else (Level(real.value, str(real), real.kind == "ceiling"),)
     note = "Shaded: 95 % interval of each measurement." if known else ""
     return Chart(
         key="metric",
@@ -76,18 +77,6 @@ def _way(results: Sequence[Result]) -> str:
     if any(one.floor is not None for one in results):
         return " (lower is better)"
     return " (higher is better)" if any(one.ceiling is not None for one in results) else ""
-
-
-def _levels(points: Sequence[Result], results: Sequence[Result]) -> tuple[Level, ...]:
-    """What real examples score: measured with the curve, else in another setting, which is said."""
-    for one in [*reversed(points), *reversed(results)]:
-        score = one.floor if one.floor is not None else one.ceiling
-        if score is None:
-            continue
-        elsewhere = "" if one.key == points[-1].key else f" on the {one.setting.get('split', 'other')} split"
-        what = "floor" if one.floor is not None else "ceiling"
-        return (Level(score, f"{what}: real examples score {score:.4g}{elsewhere}", what == "ceiling"),)
-    return ()
 
 
 def _limits(values: Sequence[float]) -> tuple[float, float]:
