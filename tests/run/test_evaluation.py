@@ -45,7 +45,7 @@ def test_names(name, metric, count):
     [
         ("parsen10k", ("'parsen10k'", "did you mean 'parzen'")),
         ("mode", ("did you mean 'modes'",)),
-        ("fid50k", ("unknown metric 'fid50k'", "modes, parzen")),
+        ("quality50k", ("unknown metric 'quality50k'", "kernel, ", "--metrics help")),
         ("", ("unknown metric ''",)),
         ("10k", ("unknown metric '10k'",)),
         ("parzen10m", ("unknown metric",)),

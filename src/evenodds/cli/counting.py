@@ -49,5 +49,7 @@ class Counting:
         """decoding images, once for all runs: 12,000/60,000 · 2,100/s · 23 s left."""
         parts = [f"{self._what}: {done:,}/{total:,}"]
         if fresh and seconds > 0:
-            parts += [rate(fresh / seconds), f"{duration((total - done) * seconds / fresh)} left"]
+            parts.append(rate(fresh / seconds))
+            if done < total:
+                parts.append(f"{duration((total - done) * seconds / fresh)} left")
         return " · ".join(parts)

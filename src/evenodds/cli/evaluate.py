@@ -166,11 +166,11 @@ def sentences(result: Evaluation) -> list[str]:
     lines = [f"{result.name}  {signed(result.value, digits)}{spread} {result.unit}".rstrip()]
     beside = []
     if result.interval is not None:
-        low, high = (signed(end, digits) for end in result.interval)
+        low, high = (_rounded(end, digits) for end in result.interval)
         beside.append(f"95 % interval {low} to {high}")
     for word, value in (("floor", result.floor), ("ceiling", result.ceiling)):
         if value is not None:
-            beside.append(f"{word} {signed(value, digits)}")
+            beside.append(f"{word} {_rounded(value, digits)}{_told_apart(result, value)}")
     if beside:
         lines.append(wrapped("; ".join(beside), "  "))
     lines.append(wrapped(result.protocol, "  "))
@@ -179,6 +179,21 @@ def sentences(result: Evaluation) -> list[str]:
     if result.warning:
         lines.append(wrapped(f"Mind: {result.warning}", "  "))
     return lines
+
+
+def _rounded(value: float, digits: int) -> str:
+    """To as many digits; what that would make 0, to its first one."""
+    if value != 0 and round(value, digits) == 0:
+        return f"{value:.0e}".replace("-", "−", 1) if value < 0 else f"{value:.0e}"
+    return signed(value, digits)
+
+
+def _told_apart(result: Evaluation, real: float) -> str:
+    """Whether samples and real examples score alike as far as this many can say."""
+    if result.interval is None:
+        return ""
+    low, high = result.interval
+    return " (inside: not told apart from real examples)" if low <= real <= high else ""
 
 
 def digits_of(result: Evaluation) -> int:

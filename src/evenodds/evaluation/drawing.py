@@ -33,11 +33,7 @@ def drawn(sampler: Sampler, first_seed: int, labels: Tensor | None, start: int, 
         ConfigError: there are not so many seeds.
         RunError: a sample holds a value that is no number.
     """
-    if first_seed < 0 or first_seed + stop > SEEDS:
-        raise ConfigError(
-            f"{stop:,} samples from seed {first_seed:,} on need seeds beyond 0 … 2^32 − 1; use fewer samples "
-            "or another first seed"
-        )
+    refuse_seeds(first_seed, stop)
     size = block_size(sampler.sample_shape)
     for low in range(start, stop, size):
         high = min(low + size, stop)
@@ -45,6 +41,19 @@ def drawn(sampler: Sampler, first_seed: int, labels: Tensor | None, start: int, 
         x = sampler(range(first_seed + low, first_seed + high), chosen)
         _refuse_no_numbers(x, first_seed + low)
         yield x
+
+
+def refuse_seeds(first_seed: int, count: int) -> None:
+    """`count` samples from that seed on can't be drawn.
+
+    Raises:
+        ConfigError: there are not so many seeds.
+    """
+    if first_seed < 0 or first_seed + count > SEEDS:
+        raise ConfigError(
+            f"{count:,} samples from seed {first_seed} on need seeds beyond 0 … 2^32 − 1; use fewer "
+            "samples or another first seed"
+        )
 
 
 def labels_like(dataset: Dataset, classes: int, first_seed: int, count: int) -> Tensor | None:

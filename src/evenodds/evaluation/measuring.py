@@ -11,6 +11,7 @@ from ..errors import ConfigError, DataError
 from ..features import FeatureExtractor
 from ..features.inception import REMOTE
 from ..sampling import Sampler
+from .drawing import refuse_seeds
 from .metric import Metric
 from .names import check_metric
 from .opening import INCEPTION, opened, without_weights
@@ -71,6 +72,7 @@ def measure(subject: Subject, names: Sequence[str]) -> list[Evaluation]:
     _check_alike(subject.sampler, subject.dataset)
     subject.dataset.split(subject.split)
     chosen = [check_metric(name, subject.dataset) for name in names]
+    refuse_seeds(subject.first_seed, max((count for _, count in chosen), default=0))
     subjects = [subject.inception if metric.inception else subject for metric, _ in chosen]
     for name, (metric, _), one in zip(names, chosen, subjects, strict=True):
         _refuse_unfit(name, metric, partial(_network_of, one))

@@ -24,7 +24,8 @@ def find_metric(name: str) -> tuple[Metric, int]:
     if not match or match[1] not in METRICS:
         word = match[1] if match else name
         raise ConfigError(
-            f"unknown metric {name!r}{suggest(word, METRICS)} (a sample count may follow: parzen10k)"
+            f"unknown metric {name!r}{suggest(word, METRICS)} (a sample count may follow: kernel10k); "
+            "evenodds evaluate --metrics help says what each of them is"
         )
     metric = METRICS[match[1]]
     count = int(match[2]) * (1000 if match[3] else 1) if match[2] else metric.samples
