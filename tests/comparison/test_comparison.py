@@ -254,8 +254,9 @@ def test_the_best_by_the_metrics_own_direction(tmp_path, metric, values, best):
     assert table.columns[0].floor == more["floor"]
 
 
-def test_an_unknown_metric_without_floor_has_no_best(tmp_path):
-    made = [result(value, metric="warmth7", floor=None) for value in (1.0, 2.0)]
+@pytest.mark.parametrize("metric", ["warmth7", "memorization10k"])
+def test_an_unknown_metric_without_floor_has_no_best_and_neither_has_a_p_value(tmp_path, metric):
+    made = [result(value, metric=metric, floor=None) for value in (0.1, 0.9)]
     table = compare(pair(tmp_path, *made))
     assert (table.columns[0].higher, table.columns[0].best) == (None, ())
     assert "isn't known" in verdict(table, table.columns[0])

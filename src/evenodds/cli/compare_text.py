@@ -31,7 +31,7 @@ def as_text(table: Table, *, by_recipe: bool) -> str:
 
     lines = [_grid(table, by_recipe), ""]
     for column in table.columns:
-        way = {True: "higher is better", False: "lower is better", None: "direction unknown"}[column.higher]
+        way = {True: "higher is better", False: "lower is better", None: "not ranked"}[column.higher]
         unit = f" [{column.unit}]" if column.unit else ""
         lines.append(wrapped(f"{column.metric}{unit}, {way}: {verdict(table, column)}"))
         lines.append(wrapped(column.protocol, "  "))

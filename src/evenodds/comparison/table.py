@@ -14,6 +14,7 @@ from .reading import Judged
 from .results import Limits, Result
 from .settings import agreed, names_of
 
+UNRANKED = ("memorization",)  # a p-value is a verdict on one run: .9 is no better than .3
 # what a run may change without becoming another recipe
 BESIDE_THE_RECIPE = (
     "seed", "device", "threads", "micro_batch", "report_every", "held_out", "samples_every", "sample_count",
@@ -267,6 +268,8 @@ def is_higher_better(metric: str, results: Sequence[Result]) -> bool | None:
     """As the metric itself says; of one that this evenodds doesn't know, by its floor or ceiling."""
     from ..evaluation import find_metric
 
+    if metric.startswith(UNRANKED):
+        return None
     try:
         return find_metric(metric)[0].higher_is_better
     except ConfigError:

@@ -11,7 +11,7 @@ def verdict(table: Table, column: Column) -> str:
     if len(rows) < 2:
         return "measured of one row only: nothing to compare."
     if column.higher is None:
-        return "whether higher or lower is better isn't known here."
+        return "no row is better than another by it, or that isn't known here."
     best = [table.rows[at] for at in column.best]
     if len(best) > 1:
         every = "all of them" if len(best) == len(rows) else _names(best)
