@@ -90,6 +90,14 @@ def test_the_bias_is_what_sampling_adds(s, shift):
     assert 5 * error < bias  # or the line above would say nothing
 
 
+def test_what_equal_distributions_score():
+    """N(0, I_64), 1,000 examples each: 2d/n + d(d + 1)/(2n) = 2.208; one draw spreads by 0.066."""
+    pairs = [(normal(1000, 64, 2 * k), normal(1000, 64, 2 * k + 1)) for k in range(12)]
+    values = torch.tensor([distance(*pair).value for pair in pairs], dtype=DOUBLE)
+    assert float(values.mean()) == pytest.approx(2.208, abs=3 * 0.066 / math.sqrt(12))
+    assert float(values.std()) == pytest.approx(0.066, rel=0.6)
+
+
 def test_invariants():
     real, fake = normal(300, 20) * torch.linspace(0.1, 3, 20), normal(200, 20, 1) + 0.2
     value = distance(real, fake).value
