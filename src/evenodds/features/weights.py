@@ -36,7 +36,9 @@ class Weights:
 WEIGHTS: Mapping[str, Weights] = {
     "inception": Weights(inception.FILE, inception.REMOTE.sha256, inception.REMOTE),
     "mnist": Weights("mnist.safetensors", "2b96ec73b1c3a547fa965caff34a70686706a6f8ba0ae8a0714ba7edbdae13df"),
-    "cifar10": Weights("cifar10.safetensors", ""),
+    "cifar10": Weights(
+        "cifar10.safetensors", "a98ba0a31cd72ac013e335a423dd5a96142e5938b19c628cf09242a6b9967a46"
+    ),
 }
 
 
