@@ -50,6 +50,7 @@ def test_a_distance_with_its_interval_and_floor(run, cli, tmp_path):
     assert line["seeds"] == [0, 200]
     assert line["generator"] == "last"
     assert line["seconds"] > 0
+    assert line["labels"] == "as frequent as in the training data"
     (result,) = line["results"]
     assert result["setting"]["extractor"]["name"] == "random"
     # again, from the cache, from other seeds, and without the floor

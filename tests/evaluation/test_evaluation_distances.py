@@ -12,6 +12,7 @@ from evenodds.data.sources import digits
 from evenodds.errors import ConfigError, DataError, RunError
 from evenodds.evaluation import METRICS, Subject, evaluate, find_metric, measure, natural_metrics
 from evenodds.evaluation.opening import ELSEWHERE
+from evenodds.features import Features
 
 COUNT, DIM = 4_000, 8
 
@@ -235,3 +236,25 @@ def test_class_by_class(data):
         assert within.floor < 0.1
     with pytest.raises(ConfigError, match="not trained on those"):
         measure(Subject(Given(right, None), labelled), ["intra_frechet4k"])
+
+
+class Classifying:
+    """Two features, and as many logits."""
+
+    name, sha256, preprocessing, dim, classes = "values", "ab", "none", 2, 2
+
+    def __call__(self, images):
+        x = images.flatten(1)[:, :2].float()
+        return Features(x, 5 * x)
+
+
+def test_logits_are_kept_only_where_a_metric_looks_at_them(data):
+    subject = subject_of(gaussian(7, 400, DIM), data)
+    subject.__dict__["extractor"] = Classifying()
+    measure(subject, ["kernel400"])
+    assert subject.fake(400).logits is None
+    (score,) = measure(subject, ["classifier_score400"])
+    torch.testing.assert_close(subject.fake(400).logits, 5 * subject.fake(400).features)
+    assert 1 < score.value < 2
+    assert score.interval[0] < score.value < score.interval[1]
+    assert score.ceiling == pytest.approx(score.value, abs=4 * score.standard_error)

@@ -35,6 +35,7 @@ def test_a_line_says_what_it_depends_on(log):
     append_line(log, line)
     (kept,) = lines(log)
     assert kept["seeds"] == [0, 200]
+    assert kept["labels"] is None
     assert kept["data"] == {"name": "gaussian", "fingerprint": subject.dataset.fingerprint, "split": "test"}
     assert [result["name"] for result in kept["results"]] == ["kernel200", "frechet100"]
     for result in kept["results"]:

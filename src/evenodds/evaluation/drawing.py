@@ -12,6 +12,7 @@ from ..data.dataset import Array, Dataset
 from ..errors import ConfigError, RunError
 from ..sampling import CHUNK, SEEDS, Sampler
 
+IN_TURN, AS_IN_THE_DATA = "in turn", "as frequent as in the training data"
 BLOCK_BYTES = 64_000_000  # of float32 samples that are drawn at once
 
 
@@ -68,10 +69,17 @@ def labels_like(dataset: Dataset, classes: int, first_seed: int, count: int) -> 
     y = dataset.train.y
     if not classes:
         return None
-    if y is None or dataset.classes != classes:
+    if y is None or labels_come(dataset, classes) == IN_TURN:
         return (torch.arange(count) + first_seed) % classes
     picked = np.random.default_rng(first_seed).random(count)
     return torch.from_numpy(y[(picked * len(y)).astype(np.int64)].astype(np.int64))
+
+
+def labels_come(dataset: Dataset, classes: int) -> str | None:
+    """How `labels_like` takes them, in words; None where the generator knows none."""
+    if not classes:
+        return None
+    return IN_TURN if dataset.train.y is None or dataset.classes != classes else AS_IN_THE_DATA
 
 
 def _refuse_no_numbers(x: Array, first_seed: int) -> None:

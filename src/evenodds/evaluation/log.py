@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import RunError
 from ..files import write_text
+from .drawing import labels_come
 from .record import Evaluation
 from .subject import Subject
 
@@ -47,6 +48,7 @@ def line_of(
         "generator_sha256": sha256,
         "examples": subject.sampler.facts.get("examples"),
         "seeds": [subject.first_seed, max((result.n for result in results), default=0)],
+        "labels": labels_come(dataset, len(subject.sampler.class_names)),
         "seconds": round(seconds, 2),
         "data": {"name": dataset.name, "fingerprint": dataset.fingerprint, "split": subject.split},
         "warning": warning,

@@ -77,6 +77,8 @@ def measure(subject: Subject, names: Sequence[str]) -> list[Evaluation]:
     for name, (metric, _), one in zip(names, chosen, subjects, strict=True):
         _refuse_unfit(name, metric, partial(_network_of, one))
     _note_inception(subject, [metric for metric, _ in chosen])
+    for one in subjects:
+        one.keeps_logits = any(metric.needs in ("logits", "either") for metric, _ in chosen)
     results = []
     for name, (metric, count), one in zip(names, chosen, subjects, strict=True):
         with refusing(name):

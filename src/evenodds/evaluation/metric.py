@@ -22,7 +22,7 @@ class Metric:
         higher_is_better: whether it is.
         samples: where the name gives no count.
         says: what it is, in one line.
-        needs: "features", "logits" (features of a network that classifies), or "" for neither.
+        needs: "features", "logits" (of a network that classifies), "either" (logits where there are), or "".
         inception: whether the name stands for the number in Inception's features alone.
     """
 

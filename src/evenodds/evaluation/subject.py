@@ -68,6 +68,7 @@ class Subject:
         self.with_reference, self.first_seed = with_reference, first_seed
         self.notes: list[str] = []  # what the user should know beside the numbers, one sentence each
         self.memo: dict[tuple[str, int], Evaluation] = {}  # what another metric needs once more
+        self.keeps_logits = True  # of samples; where no metric looks at them, they only take memory
         self.asked = extractor
         self.weights, self._preprocessing, self.device = inception, preprocessing, device
         self.progress = progress
@@ -146,6 +147,9 @@ class Subject:
         Raises:
             ConfigError, RunError: as `samples` and `extractor`.
         """
+        lacks = self.keeps_logits and self.extractor.classes is not None
+        if self._fake is not None and self._fake.logits is None and lacks:
+            self._fake = None
         if self._fake is None or len(self._fake.features) < count:
             before = [] if self._fake is None else [self._fake]
             self._fake = joined(
@@ -233,7 +237,8 @@ class Subject:
         """Features of samples start … stop − 1, in blocks."""
         for x in self.blocks(start, stop):
             self.progress("features of samples", start, stop)
-            yield self.extractor(self._seen(x))
+            seen = self.extractor(self._seen(x))
+            yield seen if self.keeps_logits else Features(seen.features, None)
             start += len(x)
         self.progress("features of samples", stop, stop)
 

@@ -160,7 +160,7 @@ METRICS: dict[str, Metric] = {
         higher_is_better=True,
         samples=10_000,
         says="coverage of each class by its own samples, on average",
-        needs="features",
+        needs="either",
     ),
     "two_sample": Metric(
         anything,
