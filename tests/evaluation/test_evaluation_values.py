@@ -40,6 +40,18 @@ def test_sliced_of_equal_distributions(data):
     assert measure_sliced(subject_of(data.test.x, data), COUNT).value == pytest.approx(0, abs=1e-9)
 
 
+def test_the_interval_of_sliced_is_over_samples():
+    """Its error is what distances of other samples vary by."""
+    data, found = gaussian_data(200, DIM), []
+    for seed in range(16):
+        found.append(measure_sliced(subject_of(gaussian(100 + seed, 200, DIM, shift=0.5), data), 200))
+    spread = np.std([one.value for one in found], ddof=1)
+    assert np.mean([one.standard_error for one in found]) == pytest.approx(spread, rel=0.5)
+    middle = np.mean([one.value for one in found])
+    assert sum(one.interval[0] < middle < one.interval[1] for one in found) >= 12
+    assert measure_sliced(subject_of(gaussian(9, 19, DIM), data), 19).interval is None
+
+
 def test_sliced_images_in_units_of_their_range():
     """White against black is 1 along every pixel: over random directions the root mean square is 1, too."""
     made = digits()
