@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ Row = dict[str, Any]  # one run: name, examples, seconds, what was measured
 
 # R3GAN's players have no batch norm (the penalties would not be those of single examples), DCGAN's have.
 PLAIN = {"normalization": ("pixel", "none"), "learning_rate": 1e-3, "betas": (0.0, 0.99)}
-DCGAN = {"normalization": ("batch", "batch"), "learning_rate": 2e-4, "betas": (0.5, 0.999)}
+DCGAN = {"normalization": ("batch", "batch"), "learning_rate": 1e-3, "betas": (0.5, 0.999)}
 ROWS: dict[str, dict[str, Any]] = {
     "DCGAN": {**DCGAN, "loss": "non_saturating"},
     "PacDCGAN2": {**DCGAN, "loss": "non_saturating", "packing": 2},
@@ -82,6 +84,13 @@ def config_of(name: str, seed: int = 0, examples: int = EXAMPLES) -> Config:
     )
 
 
+@cache
+def stacks() -> Dataset:
+    """What all rows are trained on, read once and where needed."""
+    dataset: Dataset = build("data set", DATASETS, config_of("DCGAN").data)
+    return dataset
+
+
 def folder_of(state: Path, name: str, seed: int) -> Path:
     """Where a row's run is."""
     return state / f"{name.replace('+', '-')}-{seed}"
@@ -111,12 +120,12 @@ def modes_of(sampler: Sampler, dataset: Dataset) -> Row:
     return found._asdict() | {"classifier": identity(subject.extractor)}
 
 
-def measured(run: Path, dataset: Dataset, note: Path) -> Row:
+def measured(run: Path, load: Callable[[], Dataset], note: Path) -> Row:
     """What the averaged generator of a run scores; kept in `note`, and read from there.
 
     Args:
         run: its folder.
-        dataset: that it was trained on.
+        load: reads what it was trained on, where that is needed.
         note: a JSON file, measured anew where it is of another checkpoint.
     """
     sampler = Sampler.load(run)
@@ -125,18 +134,19 @@ def measured(run: Path, dataset: Dataset, note: Path) -> Row:
     if done.get("reached") == reached:
         found: Row = done
         return found
-    found = {"reached": reached, "averaged": modes_of(sampler, dataset)}
+    found = {"reached": reached, "averaged": modes_of(sampler, load())}
     write_text(note, json.dumps(found) + "\n")
     return found
 
 
-def row_of(name: str, seed: int, options: argparse.Namespace, dataset: Dataset) -> Row:
+def row_of(name: str, seed: int, options: argparse.Namespace) -> Row:
     """One row of the comparison, trained as far as it wasn't yet."""
     folder = folder_of(options.dir, name, seed)
-    cost = trained(config_of(name, seed, options.examples), folder, dataset)
+    config = config_of(name, seed, options.examples)
+    cost = finished(config, folder) or trained(config, folder, stacks())
     row = {"name": name, "seed": seed, "examples": options.examples, **cost._asdict()}
     if not options.train_only:
-        row |= measured(folder, dataset, folder.with_name(f"{folder.name}.modes.json"))
+        row |= measured(folder, stacks, folder.with_name(f"{folder.name}.modes.json"))
     print({key: value for key, value in row.items() if key != "averaged"}, flush=True)
     return row
 
@@ -149,8 +159,7 @@ def has_ended(name: str, seed: int, options: argparse.Namespace) -> bool:
 def row_of_run(name: str, run: Path, state: Path) -> Row:
     """A run trained elsewhere, measured as the others are."""
     config = load_config(run / "config.yaml")
-    dataset = build("data set", DATASETS, config.data)
-    found = measured(run, dataset, state / f"run-{name}.modes.json")
+    found = measured(run, partial(build, "data set", DATASETS, config.data), state / f"run-{name}.modes.json")
     return {"name": name, "seed": config.seed, "config": config.model_dump(mode="json"), **found}
 
 
@@ -174,11 +183,10 @@ def main() -> None:
     options = options_of()
     named = [named_run(argument) for argument in options.run]
     torch.set_num_threads(1)
-    dataset = build("data set", DATASETS, config_of("DCGAN").data)
     wanted = [(name, seed) for seed in range(options.seeds) for name in options.rows]
     if options.finished:
         wanted = [one for one in wanted if has_ended(*one, options)]
-    rows = [row_of(name, seed, options, dataset) for name, seed in wanted]
+    rows = [row_of(name, seed, options) for name, seed in wanted]
     if options.train_only:
         return
     runs = [row_of_run(name, path, options.dir) for name, path in named]
