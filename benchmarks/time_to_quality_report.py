@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from evenodds.files import write_with
 from outcome import RESULTS, provenance, table, write_result
@@ -24,6 +25,7 @@ def report(
     ends: Mapping[str, Point],
     slow: Mapping[str, tuple[float, int]],
     elsewhere: Mapping[str, str],
+    waiting: Sequence[str],
 ) -> None:
     """Write results/time_to_quality.{md,json,png}.
 
@@ -32,6 +34,7 @@ def report(
         ends: recipe -> the end of a finished run.
         slow: recipes that were not run -> images per CPU second, and images that the recipe asks for.
         elsewhere: recipes with a benchmark of their own -> its result file.
+        waiting: recipes that are to be run here and have not been yet.
     """
     sentence, machine = provenance("python benchmarks/time_to_quality.py --report RUN:CPU_MINUTES …")
     picture = drawn(runs, ends)
@@ -48,7 +51,10 @@ def report(
             ),
             "The floor is what as many real training images score. The longer runs were trained earlier by "
             "the same recipes, at their own lengths, with the referee and pictures on, which their CPU time "
-            "includes; a run shorter than its recipe is its beginning, before the learning rate falls.",
+            "includes; a run shorter than its recipe is its beginning, before the learning rate falls. "
+            "Measured is the average of the generator's weights, as the recipe has it: gan-mnist's, with a "
+            "half-life of 50,000 images, hardly leaves the untrained weights before it has seen more than "
+            "that.",
             "## Images and CPU seconds until so much of the way is left",
             "Of the distance between the untrained generator and the floor; between two measured points by "
             "a straight line in log images. Lowest to highest over the seeds; – where a run did not get "
@@ -58,7 +64,14 @@ def report(
                 [reached_cells(name, found) for name, found in runs.items()],
             ),
             "## Recipes that were not run here",
-            table(["recipe", "why", "full length"], [*not_run(slow), *measured_elsewhere(elsewhere)]),
+            table(
+                ["recipe", "why", "full length"],
+                [
+                    *([f"`{name}`", "not run to its end and measured yet", "–"] for name in waiting),
+                    *not_run(slow),
+                    *measured_elsewhere(elsewhere),
+                ],
+            ),
             "Speeds as the recipes note them; of r3gan-64, -cifar10 and -stacked-mnist from one step of two "
             "images on a busy core, which makes them low.",
             "Protocols. " + " ".join(protocols(runs)),
@@ -148,6 +161,7 @@ def not_run(slow: Mapping[str, tuple[float, int]]) -> list[list[str]]:
     for name, (speed, examples) in sorted(slow.items()):
         days = examples / speed / DAY
         length = f"{days:,.0f} days" if days >= 2 else f"{24 * days:.1f} hours"
+        length = f"{days / 365:,.0f} years" if days >= 730 else length
         why = f"not run: about {speed:.2g} images a second of one core"
         rows.append([f"`{name}`", why, f"{examples:,} images: {length} of one core"])
     return rows
@@ -182,14 +196,20 @@ def labelled(axes: Axes, name: str, start: Point, key: str, end: Point | None) -
     axes.axhline(start["value"], color="0.6", linestyle=":", label="untrained")
     if start["floor"] is not None and start["floor"] > 0:
         axes.axhline(start["floor"], color="0.3", linestyle="--", label="floor: real training images")
+    else:
+        axes.plot([], [], color="0.3", linestyle="--", label="floor: 0 within its error, off this scale")
     if end is not None and math.isfinite(end[key]):
         axes.plot([end[key]], [end["value"]], marker="*", markersize=12, color="tab:red", linestyle="none",
                   label="the recipe at full length, seed 0")  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_title(name)
     axes.set_xlabel("training images seen" if key == "examples" else "CPU seconds of training, one thread")
-    axes.set_ylabel(start["name"])
+    axes.set_ylabel(f"{start['name']} (lower is better)")
     axes.grid(alpha=0.3, which="both")
     if key == "examples":
         axes.legend(fontsize="small")
