@@ -22,24 +22,35 @@ if TYPE_CHECKING:
     from ..evaluation import Evaluation, Subject
     from ..sampling import Sampler
     from .counting import Counting
-    from .opening import Which
 
 Split = Literal["train", "validation", "test"]
 HELP = "help"  # --metrics help
 
 
-@dataclass(frozen=True)
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class How:
-    """How to measure: the options of the verb."""
+    """How to measure."""
 
-    split: Split
-    generator: Which
-    extractor: str
-    inception: Path | None
-    preprocessing: str | None
-    first_seed: int
-    device: str
-    reference: bool
+    split: Split = "test"
+    "of the data; test is for the number that is reported."
+    generator: Literal["last", "best"] = "last"
+    "of a run: the last one, or the best by its first metric."
+    extractor: str = "auto"
+    "network that features come from: auto, a name or a file; evenodds extractors lists them."
+    inception: Path | None = None
+    "file of the weights of Inception, for fid, kid, is and mifid; not needed once fetched."
+    preprocessing: Literal["tf", "pytorch", "clean"] | None = None
+    "how images are resized for Inception; tf if left out."
+    first_seed: int = 0
+    "samples are those of this seed and the following."
+    device: str = "cpu"
+    "to compute on."
+    reference: bool = True
+    "also measure real examples in the samples' place; takes as long again."
+
+
+DEFAULT = How()
 
 
 def evaluate(
@@ -48,14 +59,7 @@ def evaluate(
     *,
     metrics: str | None = None,
     data: str | None = None,
-    split: Split = "test",
-    generator: Literal["last", "best"] = "last",
-    extractor: str = "auto",
-    inception: Path | None = None,
-    preprocessing: Literal["tf", "pytorch", "clean"] | None = None,
-    first_seed: int = 0,
-    device: str = "cpu",
-    reference: bool = True,
+    how: How = DEFAULT,
     as_json: Annotated[bool, Parameter(name="--json", negative=(), show_default=False)] = False,
 ) -> int:
     """Measure a generator, and say how each number was measured and what real examples score.
@@ -67,19 +71,10 @@ def evaluate(
         metrics: names with a sample count, separated by commas, as in kernel10k,modes26k; help lists them.
             If left out, a few that suit the data.
         data: what to measure on; for a run, its own data if left out.
-        split: of the data; test is for the number that is reported.
-        generator: of a run: the last one, or the best by its first metric.
-        extractor: network that features come from: auto, a name or a file; extractors lists them.
-        inception: file of the weights of Inception, for fid, kid, is and mifid; not needed once fetched.
-        preprocessing: how images are resized for Inception.
-        first_seed: samples are those of this seed and the following.
-        device: to compute on.
-        reference: also measure real examples in the samples' place; takes as long again.
         as_json: print JSON.
     """
     if metrics == HELP or source is None:
         return _list_metrics(asked=metrics == HELP)
-    how = How(split, generator, extractor, inception, preprocessing, first_seed, device, reference)
     record, results = _measured(source, metrics, data, how)
     if as_json:
         print(json.dumps(record, indent=2, ensure_ascii=False))
@@ -193,7 +188,7 @@ def _told_apart(result: Evaluation, real: float) -> str:
     if result.interval is None:
         return ""
     low, high = result.interval
-    return " (inside: not told apart from real examples)" if low <= real <= high else ""
+    return " (inside: not told apart by this number)" if low <= real <= high else ""
 
 
 def digits_of(result: Evaluation) -> int:

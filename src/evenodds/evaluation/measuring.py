@@ -45,8 +45,7 @@ def evaluate(
         first_seed, extractor, inception, preprocessing, device, progress: see `Subject`.
 
     Raises:
-        ConfigError: an unknown metric, one that this data can't be measured by, or samples and data of
-            different shapes or ranges.
+        ConfigError: an unknown metric, one that doesn't suit the data, or samples unlike the data.
     """
     subject = Subject(
         sampler,
