@@ -140,26 +140,31 @@ def frechet_infinity(
             f"a line needs at least {4 * real.dim} samples for {real.dim} features, and 2 points, "
             f"not {len(fake)} and {most}; give more samples"
         )
-    inverse, distances = [], []
-    for parts in range(1, most + 1):
-        order = torch.randperm(len(fake), generator=generator).to(fake.device)
-        split = [fake[rows] for rows in order.tensor_split(parts)]
-        inverse.append(sum(1 / len(part) for part in split) / parts)
-        distances.append(sum(frechet(real, Moments.of(part)).value for part in split) / parts)
+    inverse, distances = _points(real, fake, most, generator)
     x, y = torch.tensor([inverse, distances], dtype=torch.float64)
     centred = x - x.mean()
     weights = 1 / most - x.mean() * centred / centred.square().sum()  # of the points in the intercept
     value = float(weights @ y)
-    first, second = _variances(real, fake, Moments.of(fake)) or (
-        0.0,
-        0.0,
-    )  # not None: there are more samples than features
+    first, second = _variances(real, fake, Moments.of(fake)) or (0.0, 0.0)  # not None: samples are many
     # pairs of samples that share a part count m-fold; parts of different m are drawn independently
     growth = 1 + float((weights.square() * torch.arange(most)).sum())
     error = math.sqrt(first + second * growth)
     interval = (value - NORMAL_95 * error, value + NORMAL_95 * error)
     sizes = tuple(len(fake) // parts for parts in range(1, most + 1))
     return FrechetInfinity(value, error, interval, sizes, tuple(distances))
+
+
+def _points(
+    real: Moments, fake: Tensor, most: int, generator: torch.Generator
+) -> tuple[list[float], list[float]]:
+    """Mean of 1/samples and mean distance over 1, 2, … `most` disjoint parts."""
+    inverse, distances = [], []
+    for parts in range(1, most + 1):
+        order = torch.randperm(len(fake), generator=generator).to(fake.device)
+        split = [fake[rows] for rows in order.tensor_split(parts)]
+        inverse.append(sum(1 / len(part) for part in split) / parts)
+        distances.append(sum(frechet(real, Moments.of(part)).value for part in split) / parts)
+    return inverse, distances
 
 
 def intra_class(real: Tensor, real_labels: Tensor, fake: Tensor, fake_labels: Tensor) -> IntraClass:
