@@ -127,6 +127,13 @@ def test_the_interval_of_precision_holds_over_other_fakes():
     assert 0.89 <= hits["density"] / 200 <= 0.99
 
 
+def test_the_interval_of_coverage_holds_over_other_reals_and_fakes():
+    truth = expected_coverage(150, 100)
+    found = [intervals(prdc_examples(*gaussians(150, 100, 2, seed))).coverage for seed in range(80)]
+    assert 74 <= sum(low <= truth <= high for low, high in found) <= 80
+    assert all(high - low < 0.3 for low, high in found)
+
+
 def test_few_examples_and_values_that_are_not_finite_are_refused():
     real, fake = gaussians(5, 5, 2, 8)
     with pytest.raises(ValueError, match="not 5"):

@@ -44,24 +44,21 @@ def path_length(
 ) -> PathLength:
     """E d(G(z(t)), G(z(t + ε)))/ε² over paths; Karras et al. (2019), section 4.1.
 
-    With LPIPS as the distance it is their perceptual path length (PPL); with another distance it is not, and
-    has a name of its own.  A distance that is squared, as LPIPS is, makes the limit of small ε ‖∂φ/∂t‖².
-    Everything is computed in float64: at ε = 1e-4 the outputs agree in four digits, and float32 has seven.
+    It is their perceptual path length (PPL) with LPIPS as the distance only.  Everything is computed in
+    float64: at ε = 1e-4 the outputs agree in four digits, and float32 has seven.
 
     Args:
-        generate: latents (B, …) float64 to outputs (B, …) float64, e.g. copy.deepcopy(generator).double(); no
-            rounding to uint8, which steps of 1e-4 would vanish in.
+        generate: latents (B, L) to outputs (B, …), float64 both, not rounded to uint8.
         distance: two outputs to (B,), a squared distance; computed in float64 if it can be.
         latents: (2N, L), each path from one of the first N to one of the others.
         space: "z" slerps, "w" lerps; latents of "w" are what the mapping network gives.
         sampling: "full" has t uniform on [0, 1), "end" t = 0.
         epsilon: step along the path.
-        percentiles: paths whose length lies outside are left out, as published.
-        batch: paths at once.
+        percentiles: paths whose length lies outside are left out, as published; `batch` paths run at once.
         generator: on the CPU, that draws t; None for one of seed 0.
 
     Raises:
-        ValueError: an odd number of latents, a generator that computes in float32, lengths not finite.
+        ValueError: an odd number of latents, float32 outputs, lengths that are not finite.
     """
     starts, ends = _pairs(latents)
     generator = torch.Generator().manual_seed(0) if generator is None else generator

@@ -18,6 +18,7 @@ from .intervals import binomial_interval
 from .pairwise import Points, as_points, neighbour_distances, tiles
 
 Interval = tuple[float, float]
+_WORTH = 0.4  # independent examples that one is worth to coverage
 
 
 class Prdc(NamedTuple):
@@ -169,16 +170,18 @@ def intervals(found: PrdcExamples, alpha: float = 0.05) -> PrdcIntervals:
 
     Precision and density: over other fakes, for these real examples.  Recall: over other reals, for these
     fakes.  Given the other set the examples are independent, so Clopper and Pearson (1934) holds exactly for
-    the shares; density's is the normal one.  Coverage's is binomial as well, and too narrow: the balls of
-    neighbours overlap, so that it varies up to half as much again.
+    the shares; density's is the normal one.  Coverage: over both sets.  The balls of neighbours overlap, so
+    its deviation is up to 1.6 times the binomial one (simulated in 2 … 8 dimensions; 1.8 in one): the
+    interval is that of 2/5 as many examples.
 
     Args:
         found: of each example.
         alpha: probability to lie outside, for each number by itself.
     """
 
-    def share(hits: Tensor) -> Interval:
-        return binomial_interval(int(hits.sum()), len(hits), alpha)
+    def share(hits: Tensor, worth: float = 1.0) -> Interval:
+        trials = max(1, round(worth * len(hits)))
+        return binomial_interval(round(float(hits.double().mean()) * trials), trials, alpha)
 
     mean, m = float(found.density.mean()), len(found.density)
     error = float(found.density.std()) / math.sqrt(m) if m > 1 else math.inf
@@ -187,7 +190,7 @@ def intervals(found: PrdcExamples, alpha: float = 0.05) -> PrdcIntervals:
         share(found.precise),
         share(found.recalled),
         (max(0.0, mean - half), mean + half),
-        share(found.covered),
+        share(found.covered, _WORTH),
     )
 
 
