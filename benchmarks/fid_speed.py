@@ -236,6 +236,7 @@ def text(data: dict[str, Any]) -> str:
         sentences += [
             f"{side} images a side are no more than features: the covariances are singular, and the score",
             "says more about the number of images than about them.",
+            "The aim is 10,000 images: without --images, the same command goes on from here.",
         ]
     sentences += [
         "",
