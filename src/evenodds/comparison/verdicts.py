@@ -36,7 +36,8 @@ def _lead(first: Row, others: list[Row], column: Column) -> str:
     """How far the best one is from the next."""
     values = [_score(row, column).value for row in others]
     lead = min(abs(value - _score(first, column).value) for value in values)
-    return f", by {lead:.3g} from {others[0].label}" if len(others) == 1 else f", by {lead:.3g} from the next"
+    said = f"{lead:,.0f}" if lead >= 1_000 else f"{lead:.3g}"
+    return f", by {said} from {others[0].label if len(others) == 1 else 'the next'}"
 
 
 def _score(row: Row, column: Column) -> Score:
