@@ -72,7 +72,9 @@ class Conv(nn.Module):
         self.register_buffer("weight", rounded(weight, dtype).contiguous(memory_format=torch.channels_last))
         self.register_buffer("bias", bias.to(torch.float32))
         self.widths = [layer.conv.out_channels for layer in layers]
-        self.stride, self.padding, self.relu = layers[0].conv.stride, layers[0].conv.padding, relu
+        padding = layers[0].conv.padding
+        assert not isinstance(padding, str)  # none of the network's is given as a word
+        self.stride, self.padding, self.relu = layers[0].conv.stride, padding, relu
 
     def forward(self, x: Tensor) -> Tensor:
         if self.weight.dtype == torch.float32:
