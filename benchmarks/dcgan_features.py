@@ -65,11 +65,11 @@ def labelled(split: Split, run: Opened, features: Callable[[Tensor], Tensor], ke
     """A split's features and labels; the features from the file `kept`, if it is there."""
     assert split.y is not None
     if kept is not None and kept.is_file():
-        return Labelled(torch.from_numpy(np.load(kept)), torch.from_numpy(split.y))
+        return Labelled(torch.from_numpy(np.load(kept, allow_pickle=False)), torch.from_numpy(split.y))
     x = features(to_range(torch.from_numpy(split.x), run.dataset.value_range))
     if kept is not None:
         with replacing(kept) as temporary, temporary.open("wb") as file:
-            np.save(file, x.numpy())
+            np.save(file, x.numpy(), allow_pickle=False)
     return Labelled(x, torch.from_numpy(split.y))
 
 
