@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from evenodds.cli import display, reading
+from evenodds.cli import counting, display
+from evenodds.cli.counting import Counting
 from evenodds.cli.main import main
-from evenodds.cli.reading import Reading
 from evenodds.data.images.progress import report
 
 
@@ -32,19 +32,22 @@ def folder(tmp_path) -> Path:
     return path
 
 
+DECODING = "decoding images, once for all runs"
+
+
 @pytest.fixture
 def clock(monkeypatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr(reading.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(counting.time, "perf_counter", lambda: now[0])
     return now
 
 
 def test_lines_with_rate_and_time_left(clock):
     out = io.StringIO()
-    shown = Reading(Console(file=out), None)
+    shown = Counting(Console(file=out), None)
     for seconds, done in ((0, 4_000), (1, 6_000), (6, 16_000), (7, 18_000), (12, 28_000), (28, 60_000)):
         clock[0] = 100.0 + seconds
-        shown(done, 60_000)
+        shown(DECODING, done, 60_000)
     assert out.getvalue().splitlines() == [
         "decoding images, once for all runs: 16,000/60,000 · 2,000/s · 22 s left",
         "decoding images, once for all runs: 28,000/60,000 · 2,000/s · 16 s left",
@@ -55,10 +58,10 @@ def test_lines_with_rate_and_time_left(clock):
 def test_beside_the_spinner(clock):
     texts: list[str] = []
     spinner = types.SimpleNamespace(update=texts.append)
-    shown = Reading(Console(file=io.StringIO()), (spinner, "reading"))
+    shown = Counting(Console(file=io.StringIO()), (spinner, "reading"))
     for seconds, done in ((0.0, 0), (0.1, 100), (0.3, 300), (0.6, 600), (1.0, 1000)):
         clock[0] = 100.0 + seconds
-        shown(done, 1000)
+        shown(DECODING, done, 1000)
     assert texts == [
         "decoding images, once for all runs: 0/1,000",
         "decoding images, once for all runs: 300/1,000 · 1,000/s · 0.7 s left",

@@ -13,7 +13,8 @@ from evenodds.comparison.table import Score
 
 
 @pytest.fixture
-def runs(tmp_path):
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")  # wide enough for one table
     precise = {"metric": "precision10k", "floor": None, "ceiling": 0.9}
     return [
         str(

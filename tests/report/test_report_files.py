@@ -78,7 +78,7 @@ def test_plots_are_pictures_of_1350_pixels_with_the_same_bytes_each_time(
         with Image.open(path) as image:
             assert image.width == 1350
             assert np.asarray(image.convert("L")).std() > 10
-    monkeypatch.setattr(plots, "charts", lambda *args, **more: drawn[:1])
+    monkeypatch.setattr(plots, "all_charts", lambda *args, **more: drawn[:1])
     assert [path.read_bytes() for path in write_plots(run)] == before[:1]
 
 
