@@ -11,6 +11,7 @@ from rich.console import Console
 
 from evenodds.cli import counting, display
 from evenodds.cli.counting import Counting
+from evenodds.cli.display import DECODING
 from evenodds.cli.main import main
 from evenodds.data.images.progress import report
 
@@ -32,9 +33,6 @@ def folder(tmp_path) -> Path:
     return path
 
 
-DECODING = "decoding images, once for all runs"
-
-
 @pytest.fixture
 def clock(monkeypatch) -> list[float]:
     now = [100.0]
@@ -51,7 +49,7 @@ def test_lines_with_rate_and_time_left(clock):
     assert out.getvalue().splitlines() == [
         "decoding images, once for all runs: 16,000/60,000 · 2,000/s · 22 s left",
         "decoding images, once for all runs: 28,000/60,000 · 2,000/s · 16 s left",
-        "decoding images, once for all runs: 60,000/60,000 · 2,000/s · 0.0 s left",
+        "decoding images, once for all runs: 60,000/60,000 · 2,000/s",
     ]
 
 
