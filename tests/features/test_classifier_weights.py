@@ -20,8 +20,7 @@ from evenodds.features.classifiers import SHAPES, Classifier
 from evenodds.features.classifying import classifier_of, facts_of, joint, load_classifier, save_classifier
 from evenodds.features.weights import SHIPPED, WEIGHTS, weights_path
 
-# Of the test images.  The aim for CIFAR-10 was 0.90, which 14 epochs on its JPEG copy miss by half a percent.
-NEEDED = {"mnist": 0.992, "cifar10": 0.895}
+NEEDED = {"mnist": 0.992, "cifar10": 0.90}  # of the test images
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -43,12 +42,22 @@ def digits() -> Dataset:
     return small_digits()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mnist",
+        pytest.param("cifar10", marks=pytest.mark.xfail(strict=True, reason="89.54 %: the aim is missed")),
+    ],
+)
+def test_what_is_shipped_is_good_enough(name):
+    assert facts_of(weights_path(name))["accuracy"] >= NEEDED[name]
+
+
 @pytest.mark.parametrize("name", NEEDED)
-def test_what_is_shipped_is_small_pinned_and_good_enough(name):
+def test_what_is_shipped_is_small_and_pinned(name):
     path = weights_path(name)
     assert path.stat().st_size < 2_000_000
     facts = facts_of(path)
-    assert facts["accuracy"] >= NEEDED[name]
     assert facts["test_examples"] == 10_000
     confusion = torch.tensor(facts["confusion"])
     assert int(confusion.sum()) == 10_000

@@ -9,7 +9,16 @@ from weakref import WeakKeyDictionary
 from torch import Tensor
 
 from ..metrics.intervals import binomial_interval
-from ..metrics.prdc import Prdc, PrdcExamples, PrdcIntervals, intervals, neighbours, prdc_examples, summary
+from ..metrics.prdc import (
+    COVERAGE_WORTH,
+    Prdc,
+    PrdcExamples,
+    PrdcIntervals,
+    intervals,
+    neighbours,
+    prdc_examples,
+    summary,
+)
 from ..metrics.two_sample import TwoSample, two_sample_test
 from .record import Evaluation, count_name
 from .refusals import refusing
@@ -58,7 +67,7 @@ SAYS = {
     "coverage": (
         f"share of real examples with a sample in their ball, to neighbour number {K_DENSITY} "
         "(Naeem et al. 2020)",
-        "Balls overlap, so that the interval, which takes them as independent, is up to half too narrow.",
+        "Balls overlap, so that the interval counts each real example as two fifths of an independent one.",
     ),
 }
 OVER = {
@@ -76,7 +85,8 @@ def measure_manifold(subject: Subject, count: int, *, name: str) -> Evaluation:
     value, limits = getattr(found.values, name), getattr(found.limits, name)
     perfect = None if found.perfect is None else getattr(found.perfect, name)
     over = count if OVER[name] == "samples" else found.real
-    error = found.density_error if name == "density" else math.sqrt(value * (1 - value) / over)
+    independent = over * (COVERAGE_WORTH if name == "coverage" else 1)
+    error = found.density_error if name == "density" else math.sqrt(value * (1 - value) / independent)
     meaning, warning = SAYS[name]
     return Evaluation(
         name=f"{name}{count_name(count)}",

@@ -40,7 +40,8 @@ def measure_stacks(subject: Subject, count: int) -> Evaluation:
         if real is None
         else in_place(subject, count, f"{real.captured} modes, KL {_kl(real)}"),
         warning=f"Counting {count:,} samples alone makes the KL {result.floor:.4f} for the data itself "
-        f"({result.total - 1}/2n, and digits that are not equally frequent).",
+        f"({result.total - 1}/2n, and digits that are not equally frequent). The classifier gives smudges a "
+        "digit, too: look at the samples.",
         details=result._asdict() | {"real": None if real is None else real._asdict()},
         n=count,
         ceiling=None if real is None else float(real.captured),

@@ -18,7 +18,7 @@ from .intervals import binomial_interval
 from .pairwise import Points, as_points, neighbour_distances, tiles
 
 Interval = tuple[float, float]
-_WORTH = 0.4  # independent examples that one is worth to coverage
+COVERAGE_WORTH = 0.4  # independent examples that one is worth to coverage
 
 
 class Prdc(NamedTuple):
@@ -190,7 +190,7 @@ def intervals(found: PrdcExamples, alpha: float = 0.05) -> PrdcIntervals:
         share(found.precise),
         share(found.recalled),
         (max(0.0, mean - half), mean + half),
-        share(found.covered, _WORTH),
+        share(found.covered, COVERAGE_WORTH),
     )
 
 
