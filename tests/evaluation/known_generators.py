@@ -15,6 +15,7 @@ class Values:
     """Examples are their own features."""
 
     name, sha256, preprocessing, classes = "values", "", "as they are", None
+    precision = "float32"
 
     def __init__(self, dim: int) -> None:
         self.dim = dim

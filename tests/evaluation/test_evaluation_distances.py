@@ -242,6 +242,7 @@ class Classifying:
     """Two features, and as many logits."""
 
     name, sha256, preprocessing, dim, classes = "values", "ab", "none", 2, 2
+    precision = "float32"
 
     def __call__(self, images):
         x = images.flatten(1)[:, :2].float()

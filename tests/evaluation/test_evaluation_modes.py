@@ -21,6 +21,7 @@ class Gray:
     """Ten classes of gray: a channel's digit is its brightness in steps of 25."""
 
     name, sha256, preprocessing, dim, classes = "gray", "c" * 64, "none", 1, 10
+    precision = "float32"
 
     def __call__(self, images):
         assert images.dtype == torch.uint8

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,8 @@ from known_generators import Values, gaussian_data
 
 from evenodds.data.dataset import Dataset, Split
 from evenodds.errors import ConfigError
-from evenodds.evaluation import METRICS, Subject
-from evenodds.evaluation.paths import STEP, measure_feature_path_length
+from evenodds.evaluation import METRICS, Subject, check_metrics, measure
+from evenodds.evaluation.paths import STEP, _looked_at, measure_feature_path_length
 from evenodds.latents import Normal, Uniform
 from evenodds.sampling import Sampler
 
@@ -105,5 +107,106 @@ def test_a_generator_that_diverged_is_refused():
         measure_feature_path_length(subject(Linear(float("nan")), Normal(dim=LATENT)), 100)
 
 
-def test_it_stands_in_the_table():
+def test_they_stand_in_the_table():
     assert METRICS["feature_path_length"].higher_is_better is False
+    assert METRICS["ppl"].higher_is_better is False
+
+
+class Sheet(torch.nn.Module):
+    """An image whose every pixel is half the sum of the latent, of any size and number of channels."""
+
+    def __init__(self, channels=1, size=4):
+        super().__init__()
+        self.weight, self.shape = torch.nn.Parameter(torch.tensor(0.1)), (channels, size, size)
+
+    def forward(self, z, y=None):
+        return (self.weight * z.sum(1)[:, None, None, None]).expand(-1, *self.shape)
+
+
+# a distance in the manner of LPIPS: colour images in [−1, 1] go in, and (N, 1, 1, 1) comes out
+SQUARES = """
+import torch
+
+class Squares(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(3.0))  # float32, and has to become float64
+
+    def forward(self, a, b):
+        assert a.shape[1] == 3 and a.shape[2] <= 256 and a.dtype == torch.float64
+        return self.scale * (a - b).square().mean((1, 2, 3), keepdim=True)
+
+distance = Squares
+"""
+
+
+def sheets(folder, text=SQUARES, channels=1, size=4, value_range=(-1.0, 1.0)):
+    file = folder / "squares.py"
+    file.write_text(text, encoding="utf-8")
+    x = np.zeros((4, channels, size, size), np.uint8)
+    data = Dataset("sheets", Split(x), Split(x), Split(x), value_range=value_range)
+    sampler = Sampler(Sheet(channels, size), Uniform(dim=2), (channels, size, size), value_range)
+    return Subject(sampler, data, distance=file)
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "value_range", "per_pixel"),
+    [(1, 4, (-1.0, 1.0), 1.0), (3, 512, (-1.0, 1.0), 1.0), (3, 4, (0.0, 1.0), 4.0)],
+)
+def test_perceptual_path_length_of_a_plane(tmp_path, channels, size, value_range, per_pixel):
+    """A pixel moves by 0.1 Σ(b − a) a unit of t, and the distance triples the square; trimmed as it is.
+
+    Uniform latents have variance 1 in every direction.
+    """
+    count = 40 if size > 4 else 3_000
+    found = measure(sheets(tmp_path, channels=channels, size=size, value_range=value_range), [f"ppl{count}"])
+    random = np.random.default_rng(0).uniform(-math.sqrt(3), math.sqrt(3), (400_000, 4))
+    lengths = 3 * (0.1 * (random[:, :2] - random[:, 2:]).sum(1)) ** 2 * per_pixel
+    low, high = np.quantile(lengths, [0.01, 0.99])
+    truth = lengths[(lengths >= low) & (lengths <= high)].mean()
+    assert found[0].value == pytest.approx(truth, abs=4 * found[0].standard_error)
+    assert found[0].standard_error < (0.3 if size > 4 else 0.03) * truth
+    assert found[0].setting["distance"]["name"] == "squares"
+    assert found[0].setting["extractor"] is None
+    assert found[0].setting["step"] == 1e-4
+
+
+def test_transparent_pixels_are_white_to_a_distance():
+    x = torch.tensor([0.0, 0.0, 0.0, 0.0]).view(1, 4, 1, 1)
+    assert _looked_at(x, (0.0, 1.0)).flatten().tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = 1", "squares.py: it defines no distance; write distance = an nn.Module"),
+        ("distance = 3", "squares.py: distance is a int"),
+        (
+            SQUARES.replace("(1, 2, 3), keepdim=True", ""),
+            "gives .* for 4 pairs of images; return a number of each",
+        ),
+        (SQUARES.replace("self.scale *", "undefined *"), "squares.py, line 11: NameError"),
+        ("distance = (", "squares.py, line 1"),
+    ],
+)
+def test_a_distance_that_is_none(tmp_path, text, said):
+    with pytest.raises(ConfigError, match=said):
+        measure(sheets(tmp_path, text), ["ppl4"])
+
+
+def test_ppl_without_a_distance_or_a_distance_without_ppl(tmp_path):
+    subject = sheets(tmp_path)
+    with pytest.raises(ConfigError, match=r"--distance .*squares\.py is for ppl"):
+        measure(subject, ["sliced4"])
+    subject.distance_file = None
+    with pytest.raises(
+        ConfigError, match=r"a \.py file that defines one with --distance, or measure feature_p"
+    ):
+        measure(subject, ["ppl4"])
+    subject.distance_file = tmp_path / "weights.pt"
+    with pytest.raises(ConfigError, match=r"weights.pt is no .py file"):
+        measure(subject, ["ppl4"])
+    with pytest.raises(ConfigError, match="only evenodds evaluate --distance takes"):
+        check_metrics(["ppl4"], subject.dataset)
+    with pytest.raises(ConfigError, match="ppl is of images, and gaussian has none"):
+        check_metrics(["ppl4"], gaussian_data(20, 3))

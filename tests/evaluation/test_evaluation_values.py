@@ -111,7 +111,7 @@ def test_coverage_of_each_class():
     lost = measure_class_coverage(labelled(data.train.x[without.numpy()], y[without]), int(without.sum()))
     assert lost.details["coverage"]["3"] == 0
     assert lost.value == pytest.approx(right.value * 0.9, abs=0.02)
-    assert "least 0.000 of '3'" in lost.protocol
+    assert "least 0.000 of '3'" in lost.also
 
 
 def test_coverage_of_each_class_needs_classes():

@@ -151,6 +151,23 @@ def test_within_classes():
     assert found.value == pytest.approx(sum(one.value for one in truth) / 3, rel=1e-14)
 
 
+def test_the_error_of_a_mean_over_classes():
+    """It is how the mean spreads over draws of samples, of classes that differ in size and place."""
+    real, real_labels = normal(300, 3), torch.arange(300) % 3
+    labels = torch.tensor([0] * 150 + [1] * 60 + [2] * 30)
+    place = labels[:, None] * torch.tensor([0.6, 0.0, -0.3])
+    found = [intra_class(real, real_labels, normal(240, 3, 10 + i) + place, labels) for i in range(400)]
+    spread = torch.tensor([one.value for one in found], dtype=torch.float64).std()
+    said = sum(one.standard_error for one in found) / len(found)
+    assert said == pytest.approx(float(spread), rel=0.12)
+
+
+def test_a_class_of_too_few_samples_leaves_the_error_open():
+    x, y = normal(60, 3), torch.arange(60) % 2
+    few = torch.tensor([0] * 57 + [1] * 3)
+    assert intra_class(x, y, x + 1, few).standard_error is None
+
+
 def test_a_generator_that_mixes_up_classes_is_found_out():
     """All in all its samples are the data's; within classes they are not."""
     labels = torch.arange(400) % 2

@@ -159,7 +159,7 @@ def test_parzen_by_its_definition(digits_run):
     assert result.unit == "nats"
     assert result.reference is None
     assert "250 test examples" in result.protocol
-    assert f"sigma {result.details['sigma']:.4f}" in result.protocol
+    assert f"sigma {result.details['sigma']:.4f}" in result.also
 
 
 def test_parzen_with_a_reference(digits_run):

@@ -37,7 +37,7 @@ def test_turned_samples_are_said_to_be_turned():
     assert found.name == "leaks150"
     assert found.value > 20
     assert found.details["turned"]["leaked"]
-    assert "turned" in found.protocol
+    assert "turned" in found.also
     assert found.reference.startswith(f"{min(150, len(data.validation) - len(data.validation) // 2)} other")
     assert "no more than data are: " in found.reference
 

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 BEST, NEAR = " *", " ="
 MEASURED = (
-    "Protocols are worded as for the last run. ± is the 95 % interval of the measurement; another seed of "
-    "the same recipe may differ by more "
+    "± is the 95 % interval of the measurement; another seed of the same recipe may differ by more "
     "(several runs of a recipe: --by recipe)."
 )
 SEEDS = (

@@ -42,6 +42,8 @@ class How:
     "file of the weights of Inception, for fid, kid, is and mifid; not needed once fetched."
     preprocessing: Literal["tf", "pytorch", "clean"] | None = None
     "how images are resized for Inception; tf if left out."
+    distance: Path | None = None
+    "a .py file that defines a distance between images, for ppl."
     first_seed: int = 0
     "samples are those of this seed and the following."
     device: str = "cpu"
@@ -149,6 +151,7 @@ def _subject(sampler: Sampler, dataset: Dataset, how: How, counting: Counting) -
         extractor=how.extractor,
         inception=how.inception,
         preprocessing=how.preprocessing,
+        distance=how.distance,
         device=how.device,
         progress=counting,
     )
@@ -169,6 +172,8 @@ def sentences(result: Evaluation) -> list[str]:
     if beside:
         lines.append(wrapped("; ".join(beside), "  "))
     lines.append(wrapped(result.protocol, "  "))
+    if result.also:
+        lines.append(wrapped(f"Also: {result.also}", "  "))
     if result.reference:
         lines.append(wrapped(f"For comparison: {result.reference}", "  "))
     if result.warning:

@@ -23,6 +23,7 @@ class Result(NamedTuple):
         interval: of 95 %, or None where none was measured.
         floor, ceiling: what real training examples score in the samples' place.
         n: samples measured; 0 where that is not said.
+        also: what else was found along the way, in words.
         setting: all that must agree before two numbers may stand side by side; never empty.
         generator: "last", "best", or "training".
         examples: training examples seen.
@@ -38,6 +39,7 @@ class Result(NamedTuple):
     n: int
     unit: str
     protocol: str
+    also: str
     setting: Mapping[str, Any]
     generator: str
     examples: int | None
@@ -185,6 +187,7 @@ def _result(
         n=int(as_number(entry.get("n")) or as_number(entry["setting"].get("n")) or 0),
         unit=_text(entry.get("unit")),
         protocol=_text(entry.get("protocol")),
+        also=_text(entry.get("also")),
         setting=entry["setting"],
         generator=_text(record.get("generator")) or "last",
         examples=seen,

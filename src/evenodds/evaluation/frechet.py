@@ -30,7 +30,7 @@ def measure_frechet(subject: Subject, count: int, *, name: str = "frechet") -> E
         warning=_warning(name, result, floor, against.dim),
         details=result._asdict(),
         n=count,
-        interval=None if error is None else _interval(result.value, error),
+        interval=None if error is None else distance_interval(result.value, error),
         floor=None if floor is None else floor.value,
         setting=subject.setting(name, count, real=len(real), features=True),
     )
@@ -59,7 +59,7 @@ def _warning(name: str, result: Frechet, floor: Frechet | None, dim: int) -> str
     )
 
 
-def _interval(value: float, error: float) -> tuple[float, float]:
+def distance_interval(value: float, error: float) -> tuple[float, float]:
     """Of 95 %; a distance is not below 0."""
     low, high = normal_interval(value, error)
     return max(0.0, low), high

@@ -9,6 +9,7 @@ from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..metrics.frechet_limits import IntraClass, frechet_infinity, intra_class
 from ..metrics.moments import Moments
+from .frechet import SPREAD, distance_interval
 from .record import Evaluation, count_name
 from .subject import Subject
 from .words import in_place, space
@@ -66,15 +67,19 @@ def measure_intra(subject: Subject, count: int, *, name: str = "intra_frechet") 
     return Evaluation(
         name=f"{name}{count_name(count)}",
         value=result.value,
-        standard_error=None,
+        standard_error=result.standard_error,
         unit="squared feature units",
         protocol=f"{count:,} samples of {len(result.classes)} classes, as frequent as in the data, against "
-        f"all {len(real):,} {subject.split} examples in {space(subject)}; mean over classes, the worst "
-        f"{named[worst]!r} with {values[worst]:.4g}",
+        f"all {len(real):,} {subject.split} examples in {space(subject)}; mean over classes"
+        f"{'' if result.standard_error is None else SPREAD}",
         reference=None if floor is None else in_place(subject, count, f"{floor.value:.4g}"),
+        also=f"the worst class is {named[worst]!r} with {values[worst]:.4g}",
         warning=_few(result, real.shape[1]),
         details={"classes": dict(zip(named, values, strict=True))},
         n=count,
+        interval=None
+        if result.standard_error is None
+        else distance_interval(result.value, result.standard_error),
         floor=None if floor is None else floor.value,
         setting=subject.setting(name, count, real=len(real), features=True),
     )

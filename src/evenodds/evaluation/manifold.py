@@ -153,9 +153,9 @@ def measure_two_sample(subject: Subject, count: int) -> Evaluation:
         standard_error=None,
         unit="of nearest neighbours are of the own kind",
         protocol=f"1-nearest-neighbour test, each example left out once (Lopez-Paz and Oquab 2017): "
-        f"{count:,} samples{few} and {n:,} {subject.split} examples in {space(subject)}; for equal "
-        f"distributions {result.expected:.4f} ± {result.deviation:.4f}, so p = {result.p:.2g}",
+        f"{count:,} samples{few} and {n:,} {subject.split} examples in {space(subject)}",
         reference=None if perfect is None else in_place(subject, n, f"{perfect:.3f}"),
+        also=f"for equal distributions {result.expected:.4f} ± {result.deviation:.4f}, so p = {result.p:.2g}",
         warning="Below 1/2 is no success: samples that avoid each other and sit on real examples are copies "
         f"(p = {result.p_copies:.2g}).",
         details=result._asdict(),

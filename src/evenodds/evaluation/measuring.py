@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from ..data.dataset import Dataset
 from ..errors import ConfigError, DataError
@@ -17,7 +18,20 @@ from .names import check_metric
 from .opening import INCEPTION, opened, without_weights
 from .record import Evaluation
 from .refusals import refusing
-from .subject import Progress, Subject, silent
+from .subject import Progress, Subject
+
+
+class Options(TypedDict, total=False):
+    """What `evaluate` passes on to `Subject`, which says what they are."""
+
+    split: str
+    first_seed: int
+    extractor: str
+    inception: Path | None
+    preprocessing: str | None
+    distance: Path | None
+    device: str
+    progress: Progress
 
 
 def evaluate(
@@ -25,14 +39,8 @@ def evaluate(
     dataset: Dataset,
     names: Sequence[str],
     *,
-    split: str = "test",
     reference: bool = True,
-    first_seed: int = 0,
-    extractor: str = "auto",
-    inception: Path | None = None,
-    preprocessing: str | None = None,
-    device: str = "cpu",
-    progress: Progress = silent,
+    **options: Unpack[Options],
 ) -> list[Evaluation]:
     """Measure a generator on one split by every metric named.
 
@@ -40,26 +48,14 @@ def evaluate(
         sampler: the generator.
         dataset: what it was trained on.
         names: as in `parzen10k`, `modes2500`; a bare name takes the protocol's own count.
-        split: "test", or "validation" for choices made while training.
         reference: also measure real samples under the same protocol.
-        first_seed, extractor, inception, preprocessing, device, progress: see `Subject`.
+        options: `split` ("test", or "validation" for choices made while training), `first_seed`, `extractor`,
+            `inception`, `preprocessing`, `distance`, `device` and `progress` of `Subject`.
 
     Raises:
         ConfigError: an unknown metric, one that doesn't suit the data, or samples unlike the data.
     """
-    subject = Subject(
-        sampler,
-        dataset,
-        split=split,
-        with_reference=reference,
-        first_seed=first_seed,
-        extractor=extractor,
-        inception=inception,
-        preprocessing=preprocessing,
-        device=device,
-        progress=progress,
-    )
-    return measure(subject, names)
+    return measure(Subject(sampler, dataset, with_reference=reference, **options), names)
 
 
 def measure(subject: Subject, names: Sequence[str]) -> list[Evaluation]:
@@ -75,6 +71,7 @@ def measure(subject: Subject, names: Sequence[str]) -> list[Evaluation]:
     subjects = [subject.inception if metric.inception else subject for metric, _ in chosen]
     for name, (metric, _), one in zip(names, chosen, subjects, strict=True):
         _refuse_unfit(name, metric, partial(_network_of, one))
+    _open_distance(subject, [metric for metric, _ in chosen])
     _note_inception(subject, [metric for metric, _ in chosen])
     for one in subjects:
         one.keeps_logits = any(metric.needs in ("logits", "either") for metric, _ in chosen)
@@ -93,6 +90,10 @@ def check_metrics(names: Sequence[str], dataset: Dataset) -> None:
     """
     for name in names:
         metric, _ = check_metric(name, dataset)
+        if metric.needs == "distance":
+            raise ConfigError(
+                f"{name} needs a file that only evenodds evaluate --distance takes; leave it out"
+            )
         _refuse_unfit(name, metric, partial(opened, INCEPTION if metric.inception else "auto", dataset))
 
 
@@ -102,7 +103,7 @@ def _network_of(subject: Subject) -> FeatureExtractor:
 
 def _refuse_unfit(name: str, metric: Metric, extractor: Callable[[], FeatureExtractor]) -> None:
     """Before anything takes its time: weights that are missing, or classes that nothing tells apart."""
-    if not metric.needs:
+    if metric.needs in ("", "distance"):
         return
     try:
         network = extractor()
@@ -112,6 +113,16 @@ def _refuse_unfit(name: str, metric: Metric, extractor: Callable[[], FeatureExtr
         raise ConfigError(
             f"metric {name!r} needs a network that classifies, and extractor {network.name!r} gives no "
             "classes; use --extractor with one that does, or another metric"
+        )
+
+
+def _open_distance(subject: Subject, metrics: Sequence[Metric]) -> None:
+    """A distance that is missing, or that nothing uses, is found before anything takes its time."""
+    if any(metric.needs == "distance" for metric in metrics):
+        subject.distance()
+    elif subject.distance_file is not None:
+        raise ConfigError(
+            f"--distance {subject.distance_file} is for ppl, which is not measured; leave it out"
         )
 
 

@@ -22,7 +22,8 @@ class Metric:
         higher_is_better: whether it is.
         samples: where the name gives no count.
         says: what it is, in one line.
-        needs: "features", "logits" (of a network that classifies), "either" (logits where there are), or "".
+        needs: "features", "logits" (of a network that classifies), "either" (logits where there are),
+            "distance" (between images, in a file of the user's), or "".
         inception: whether the name stands for the number in Inception's features alone.
     """
 

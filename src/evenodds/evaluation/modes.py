@@ -16,7 +16,7 @@ from .subject import Subject
 
 
 def measure_modes(subject: Subject, count: int) -> Evaluation:
-    """How many of the data's modes samples reach; the divergence from equal frequencies is told beside it."""
+    """How many of the data's modes samples reach; their divergence from equal frequencies is found, too."""
     key = ("modes", count)
     if key not in subject.memo:
         mixture = counted_modes(subject.dataset.density)
@@ -42,6 +42,7 @@ def measure_reverse_kl(subject: Subject, count: int) -> Evaluation:
         interval=interval,
         floor=floor,
         ceiling=None,
+        also=f"{modes.value:.0f} {modes.unit}",
         setting=modes.setting | {"metric": f"reverse_kl{count_name(count)}"},
     )
 
@@ -54,10 +55,10 @@ def _of_mixture(subject: Subject, count: int, mixture: Mixture) -> Evaluation:
         value=float(result.captured),
         standard_error=None,
         unit=f"of {result.total} modes",
-        protocol=f"{count:,} samples; high quality within 3 standard deviations of the nearest mode: "
-        f"{100 * result.high_quality:.2f} ± {100 * result.high_quality_error:.2f} %; "
-        f"reverse KL over modes {result.reverse_kl:.3f} nats",
+        protocol=f"{count:,} samples; a mode is captured by one within 3 standard deviations of it",
         reference=f"perfect samples: {result.total} modes, {100 * result.perfect:.2f} % of high quality",
+        also=f"{100 * result.high_quality:.2f} ± {100 * result.high_quality_error:.2f} % of them lie so near "
+        f"to a mode; reverse KL over modes {result.reverse_kl:.3f} nats",
         warning="A generator may hit every mode and still get the shape within a mode wrong.",
         details=result._asdict(),
         n=count,

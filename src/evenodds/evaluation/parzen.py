@@ -36,9 +36,10 @@ def measure_parzen(subject: Subject, count: int) -> Evaluation:
         value=result.mean,
         standard_error=result.standard_error,
         unit="nats",
-        protocol=f"{count:,} samples; sigma {result.sigma:.4f}, chosen on {len(validation):,} "
-        f"validation examples; mean over {result.test_examples:,} {split} examples ± its standard error",
+        protocol=f"{count:,} samples; sigma chosen on {len(validation):,} validation "
+        f"examples; mean over {result.test_examples:,} {split} examples ± its standard error",
         reference=reference,
+        also=f"sigma {result.sigma:.4f}",
         warning=parzen_window.describe(),
         details={"sigma": result.sigma, "validation": result.validation_mean},
         n=count,

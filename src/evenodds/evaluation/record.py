@@ -22,8 +22,9 @@ class Evaluation:
         value: the number.
         standard_error: of the value over what `protocol` names.
         unit: of the value.
-        protocol: sample count, split, and choices, in words.
+        protocol: sample count, split, and choices, in words: the same for whatever is measured that way.
         reference: what real or perfect samples score under the same protocol, in words; None if not measured.
+        also: what else was found along the way, in words.
         warning: one sentence on what the number can't say.
         details: whatever else was measured along the way.
         n: samples measured.
@@ -39,6 +40,7 @@ class Evaluation:
     unit: str
     protocol: str
     reference: str | None = None
+    also: str = ""
     warning: str = ""
     details: dict[str, Any] = field(default_factory=dict)
     n: int = 0

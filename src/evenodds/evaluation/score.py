@@ -31,9 +31,9 @@ def measure_score(subject: Subject, count: int, *, name: str = "classifier_score
         standard_error=result.standard_error,
         unit=f"of {result.classes}",
         protocol=f"{count:,} samples in {result.splits} splits of {count // result.splits:,}, classified in "
-        f"{space(subject)}; ± is one standard error over samples, the splits' standard deviation is "
-        f"{result.deviation:.3g}",
+        f"{space(subject)}; ± is one standard error over samples",
         reference=reference,
+        also=f"the splits' standard deviation is {result.deviation:.3g}",
         warning="It never looks at the data: one good sample of each class scores best, and so do samples "
         "that fool the classifier.",
         details=result._asdict(),

@@ -35,10 +35,11 @@ def measure_stacks(subject: Subject, count: int) -> Evaluation:
         standard_error=None,
         unit=f"of {result.total} modes",
         protocol=f"{count:,} samples, each channel classified by {extractor.name} (weights "
-        f"{extractor.sha256[:8]}…); KL(samples over modes ‖ equal frequencies) {_kl(result)}",
+        f"{extractor.sha256[:8]}…)",
         reference=None
         if real is None
         else in_place(subject, count, f"{real.captured} modes, KL {_kl(real)}"),
+        also=f"KL(samples over modes ‖ equal frequencies) {_kl(result)}",
         warning=f"Counting {count:,} samples alone makes the KL {result.floor:.4f} for the data itself "
         f"({result.total - 1}/2n, and digits that are not equally frequent). The classifier gives smudges a "
         "digit, too: look at the samples.",
@@ -70,10 +71,6 @@ def _real(subject: Subject, count: int) -> Iterator[Array]:
 
 def _counted(triples: Tensor, digits: int, prior: Tensor) -> ClassModes:
     return class_modes(stacked(triples, digits), digits ** triples.shape[1], prior=prior)
-
-
-def _said(real: ClassModes) -> str:
-    return f"{real.captured} modes, KL {_kl(real)}"
 
 
 def _kl(result: ClassModes) -> str:

@@ -16,6 +16,7 @@ from ..data.dataset import Array, Dataset
 from ..data.loader import to_range
 from ..errors import ConfigError
 from ..features import FeatureExtractor, Features, identity
+from ..features.distance import Distance
 from ..sampling import Sampler, as_uint8
 from .drawing import block_size, drawn, labels_like
 from .opening import INCEPTION, opened
@@ -46,6 +47,7 @@ class Subject:
         extractor: "auto", a name or a file, see `features.open_extractor`.
         inception: file of Inception's weights, where it isn't the one that was fetched.
         preprocessing: how Inception's images are resized: tf, pytorch or clean; None for its default.
+        distance: a .py file that defines a distance between images, see `features.distance`.
         device: where features are computed.
         progress: is told how far drawing and looking has got.
     """
@@ -61,6 +63,7 @@ class Subject:
         extractor: str = "auto",
         inception: Path | None = None,
         preprocessing: str | None = None,
+        distance: Path | None = None,
         device: str = "cpu",
         progress: Progress = silent,
     ) -> None:
@@ -71,6 +74,8 @@ class Subject:
         self.keeps_logits = True  # of samples; where no metric looks at them, they only take memory
         self.asked = extractor
         self.weights, self._preprocessing, self.device = inception, preprocessing, device
+        self.distance_file = distance
+        self._distance: Distance | None = None
         self.progress = progress
         self._fake: Features | None = None
         self._real: dict[tuple[str, int], Features] = {}
@@ -109,6 +114,21 @@ class Subject:
             preprocessing=self._preprocessing,
             device=self.device,
         )
+
+    def distance(self) -> Distance:
+        """Between two images, as the user's file has it.
+
+        Raises:
+            ConfigError: none was given, or it fails.
+        """
+        if self.distance_file is None:
+            raise ConfigError(
+                "ppl needs a distance between images: give a .py file that defines one with --distance, or "
+                "measure feature_path_length"
+            )
+        if self._distance is None:
+            self._distance = Distance(self.distance_file, self.device)
+        return self._distance
 
     def samples(self, count: int) -> Array:
         """The first `count` samples as the generator makes them, float32 (N, *sample_shape).
@@ -178,7 +198,7 @@ class Subject:
         if key not in self._real:
             facts = {
                 "data": self.dataset.fingerprint,
-                "extractor": identity(self.extractor),
+                "extractor": identity(self.extractor) | {"precision": self.extractor.precision},
                 "split": name,
                 "rows": len(rows),
                 "version": VERSION,

@@ -14,7 +14,7 @@ from .memorization import measure_memorization, measure_mi_frechet
 from .metric import Metric, anything, needs_intra_fid, needs_pictures
 from .modes import measure_modes, measure_reverse_kl, needs_modes
 from .parzen import measure_parzen, needs_range
-from .paths import measure_feature_path_length
+from .paths import measure_feature_path_length, measure_ppl, needs_image_paths
 from .pixels import measure_sliced
 from .score import measure_score
 from .within_classes import measure_class_coverage, needs_class_names
@@ -219,6 +219,14 @@ METRICS: dict[str, Metric] = {
         higher_is_better=False,
         samples=2_000,
         says="share of samples that look augmented",
+    ),
+    "ppl": Metric(
+        needs_image_paths,
+        measure_ppl,
+        higher_is_better=False,
+        samples=50_000,
+        says="perceptual path length (Karras et al. 2019) by the --distance given",
+        needs="distance",
     ),
     "feature_path_length": Metric(
         anything,

@@ -35,8 +35,9 @@ def measure_class_coverage(subject: Subject, count: int) -> Evaluation:
         unit="",
         protocol=f"mean over classes of the share of real examples with a sample of {how} in their ball, to "
         f"neighbour number {K}; {count:,} samples and {real:,} {subject.split} examples in {space(subject)}; "
-        f"{_worst(result, names)}; interval over real examples",
+        "interval over real examples",
         reference=None if perfect is None else in_place(subject, count, f"{perfect:.3f}"),
+        also=_worst(result, names),
         warning="Balls overlap: the interval, which takes them as independent, is up to half too narrow.",
         details={
             "coverage": dict(zip(names, result.coverage, strict=True)),

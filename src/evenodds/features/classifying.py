@@ -47,6 +47,7 @@ class ClassifierExtractor:
         device: str = "cpu",
     ) -> None:
         self.name, self.sha256, self.stacked, self._shape = name, sha256, stacked, shape
+        self.precision = "float32"
         self.dim = stacked * shape.widths[-1]
         self.classes: int | None = len(shape.class_names) ** stacked
         size, kind = shape.size, "gray" if shape.channels == 1 else "RGB"

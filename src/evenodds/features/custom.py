@@ -53,6 +53,7 @@ class Custom:
         device: str = "cpu",
     ) -> None:
         self.name, self.sha256, self.preprocessing = path.stem, sha256, taken.words()
+        self.precision = "float32"
         self._path, self._run, self._taken, self._device = path, run, taken, torch.device(device)
         pixels = torch.arange(2 * math.prod(sample_shape)) % 256
         trial = self(pixels.to(torch.uint8).view(2, *sample_shape))
@@ -117,7 +118,7 @@ def load_custom(path: Path, taken: Input, sample_shape: tuple[int, ...], device:
         content, digest = read_weights(path)
         run, fixed = open_onnx(path, content, taken)
         return Custom(path, digest, run, fixed, sample_shape)
-    network = _defined(run_file(path, MODULE, "a network"), path)
+    network = defined(run_file(path, MODULE, "a network"), path, "network")
     network.to(device).eval().requires_grad_(False)
 
     def guarded(x: Tensor) -> Any:
@@ -127,15 +128,19 @@ def load_custom(path: Path, taken: Input, sample_shape: tuple[int, ...], device:
     return Custom(path, digest_of(path, network), guarded, taken, sample_shape, device)
 
 
-def _defined(module: ModuleType, path: Path) -> nn.Module:
-    """The network that a file defines."""
-    found = getattr(module, "network", None)
+def defined(module: ModuleType, path: Path, name: str) -> nn.Module:
+    """The network that a file defines under that name.
+
+    Raises:
+        ConfigError: it defines none.
+    """
+    found = getattr(module, name, None)
     if callable(found) and not isinstance(found, nn.Module):
         with blaming(path):
             found = found()
     if not isinstance(found, nn.Module):
-        kind = f"network is a {type(found).__name__}" if found is not None else "it defines no network"
-        raise ConfigError(f"{path}: {kind}; write network = an nn.Module, or a function that returns one")
+        kind = f"{name} is a {type(found).__name__}" if found is not None else f"it defines no {name}"
+        raise ConfigError(f"{path}: {kind}; write {name} = an nn.Module, or a function that returns one")
     return found
 
 

@@ -60,8 +60,10 @@ class Inception:
         self._device = torch.device(device)
         self._last = network.fc.weight.detach().to(self._device)
         self._forward: nn.Module = network
+        self.precision = "float32"
         if fast:
-            self._forward = FastInception(network, fast_type(self._device))
+            kind = fast_type(self._device)
+            self._forward, self.precision = FastInception(network, kind), str(kind).removeprefix("torch.")
         self._forward.to(self._device)
 
     def __call__(self, images: Tensor) -> Features:

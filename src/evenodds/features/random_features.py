@@ -42,7 +42,7 @@ class RandomFeatures:
     """
 
     def __init__(self, seed: int = SEED, device: str = "cpu") -> None:
-        self.name = "random"
+        self.name, self.precision = "random", "float32"
         self.dim = sum(WIDTHS)
         self.classes: int | None = None
         self.preprocessing = (

@@ -18,7 +18,7 @@ class Values:
     """
 
     def __init__(self, sample_shape: tuple[int, ...]) -> None:
-        self.name = "values"
+        self.name, self.precision = "values", "float32"
         self.sha256 = ""
         self.preprocessing = "the numbers as they are"
         self.dim = math.prod(sample_shape)

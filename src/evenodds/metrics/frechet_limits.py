@@ -38,11 +38,14 @@ class IntraClass(NamedTuple):
 
     Args:
         value: their mean over the classes, each class counting alike; squared units of the features.
+        standard_error: of `value` over other draws of samples, as many of each class; None where a class has
+            no more samples than there are features.
         classes: labels, rising.
         of_each: what `frechet` says of each class; `counts` and `rank_deficient` among it.
     """
 
     value: float
+    standard_error: float | None
     classes: tuple[int, ...]
     of_each: tuple[Frechet, ...]
 
@@ -186,7 +189,7 @@ def intra_class(real: Tensor, real_labels: Tensor, fake: Tensor, fake_labels: Te
             f"each example needs its label: there are {len(real)} real ones and {len(real_labels)} labels, "
             f"{len(fake)} fake ones and {len(fake_labels)} labels"
         )
-    found = []
+    found, errors = [], []
     classes = real_labels.unique().tolist()
     for label in classes:
         sides = [x[(y == label).to(x.device)] for x, y in ((real, real_labels), (fake, fake_labels))]
@@ -195,5 +198,9 @@ def intra_class(real: Tensor, real_labels: Tensor, fake: Tensor, fake_labels: Te
                 f"class {label} has {len(sides[0])} real and {len(sides[1])} fake examples, and a covariance "
                 "needs at least 2; give more of them"
             )
-        found.append(frechet(Moments.of(sides[0]), Moments.of(sides[1])))
-    return IntraClass(sum(one.value for one in found) / len(found), tuple(classes), tuple(found))
+        against, mine = (Moments.of(side) for side in sides)
+        found.append(frechet(against, mine))
+        errors.append(frechet_error(against, sides[1], moments=mine))
+    known = [error for error in errors if error is not None]
+    error = math.hypot(*known) / len(found) if len(known) == len(found) else None
+    return IntraClass(sum(one.value for one in found) / len(found), error, tuple(classes), tuple(found))

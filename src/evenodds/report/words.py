@@ -153,13 +153,14 @@ def _measured(history: History) -> str:
             "" if one.examples is None else f"{one.examples:,}",
             one.generator,
             one.protocol,
+            one.also,
         )
         for one in latest(history.evaluations.results)[:MOST_ROWS]
     ]
     if not rows:
         return ""
     heads = ("Metric", "Value", "95 % interval", "Real examples score", "Examples", "Generator",
-             "How it was measured")  # fmt: skip
+             "How it was measured", "Also found")  # fmt: skip
     said = "The latest number under each protocol; only numbers of one protocol are comparable."
     return _section("Measured", _table(said, heads, rows))
 
