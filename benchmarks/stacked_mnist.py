@@ -34,7 +34,7 @@ from outcome import provenance, write_result
 from stacked_mnist_report import MODES, SAMPLES, page_of, sheet
 from trained import finished, trained
 
-EXAMPLES = 40_000
+EXAMPLES = 200_000
 Row = dict[str, Any]  # one run: name, examples, seconds, what was measured
 
 # R3GAN's players have no batch norm (the penalties would not be those of single examples), DCGAN's have.
@@ -55,10 +55,10 @@ def config_of(name: str, seed: int = 0, examples: int = EXAMPLES) -> Config:
     row = ROWS[name]
     network = {"name": "dcgan", "width": 32, "max_width": 128, "kernel": 4}
     rate, (beta1, beta2) = row["learning_rate"], row["betas"]
-    falling = {"name": "linear", "start": rate, "end": rate / 10, "begin": 20_000, "until": 40_000}
+    falling = {"name": "linear", "start": rate, "end": rate / 10, "begin": examples // 2, "until": examples}
     adam = {"name": "adam", "learning_rate": falling, "beta1": beta1, "beta2": beta2}
     players = [{"network": {**network, "norm": norm}, "optimizer": adam} for norm in row["normalization"]]
-    gamma = {"name": "cosine", "start": 1.0, "end": 0.1, "until": 20_000}
+    gamma = {"name": "cosine", "start": 1.0, "end": 0.1, "until": examples // 2}
     return config_from(
         {
             "recipe": "stacked-mnist-small",
@@ -77,9 +77,9 @@ def config_of(name: str, seed: int = 0, examples: int = EXAMPLES) -> Config:
             "threads": 1,
             "precision": "bfloat16",
             "referee": False,
-            "report_every": 10_000,
+            "report_every": 20_000,
             "samples_every": "never",
-            "checkpoint_every": 10_000,
+            "checkpoint_every": 20_000,
         }
     )
 
