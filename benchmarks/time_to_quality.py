@@ -46,20 +46,18 @@ class Plan:
         examples: training examples; the recipe's schedules stay as they are, so that fewer than the recipe
             has is its beginning.
         metric: a distance between samples and test examples, lower is better.
-        extractor: of the features it is measured in; CIFAR-10's classifier takes longer to build than a run.
     """
 
     seeds: int
     examples: int
     metric: str
-    extractor: str = "auto"
 
 
 PLANS = {
     "gan-digits": Plan(seeds=3, examples=256_000, metric="kernel2k"),
     "gan-mnist": Plan(seeds=2, examples=204_800, metric="frechet2k"),
     "dcgan-mnist": Plan(seeds=1, examples=51_200, metric="frechet2k"),
-    "dcgan-cifar10": Plan(seeds=1, examples=25_600, metric="kernel2k", extractor="random"),
+    "dcgan-cifar10": Plan(seeds=1, examples=25_600, metric="kernel2k"),
     "emoji-64": Plan(seeds=1, examples=12_800, metric="kernel2k"),
 }
 ELSEWHERE = {  # measured by a benchmark of their own
@@ -159,11 +157,10 @@ def measured(path: Path, dataset: Dataset, plan: Plan, cache: Path) -> dict[str,
     """The distance of a generator file from held-out data, measured once and kept in `cache`."""
     known = json.loads(cache.read_text(encoding="utf-8")) if cache.is_file() else {}
     key = f"{path.parent.name}/{path.name} {plan.metric}"
-    key += "" if plan.extractor == "auto" else f" {plan.extractor}"
     if key not in known:
         split = "validation" if dataset.test is None else "test"
         sampler = Sampler.load(path)
-        (result,) = evaluate(sampler, dataset, [plan.metric], split=split, extractor=plan.extractor)
+        (result,) = evaluate(sampler, dataset, [plan.metric], split=split)
         known[key] = result.record()
         write_text(cache, json.dumps(known) + "\n")
         print(f"{key}: {result.value:.4f}, floor {result.floor}", flush=True)

@@ -52,9 +52,9 @@ def report(
             "The floor is what as many real training images score. The longer runs were trained earlier by "
             "the same recipes, at their own lengths, with the referee and pictures on, which their CPU time "
             "includes; a run shorter than its recipe is its beginning, before the learning rate falls. "
-            "Measured is the average of the generator's weights, as the recipe has it: gan-mnist's, with a "
-            "half-life of 50,000 images, hardly leaves the untrained weights before it has seen more than "
-            "that.",
+            "Measured is the average of the generator's weights, as the recipe has it: one with a constant "
+            "half-life, as dcgan-mnist's of 10,000 images, leaves the untrained weights behind only when it "
+            "has seen more than that.",
             "## Images and CPU seconds until so much of the way is left",
             "Of the distance between the untrained generator and the floor; between two measured points by "
             "a straight line in log images. Lowest to highest over the seeds; – where a run did not get "

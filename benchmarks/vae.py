@@ -41,7 +41,7 @@ from outcome import RESULTS, provenance, table, write_result
 
 SAMPLES = 10_000
 LEARNING_RATE = 1e-3  # of the VAE's Adam, with its published betas; chosen beforehand, not tuned
-HALF_LIFE = 10_000.0  # training examples, of both; the recipe's 50,000 would keep untrained weights
+HALF_LIFE = 10_000.0  # training examples, of both; the recipe's grows with the images seen
 TURN = 50  # iterations of the GAN before the VAE catches up; divides KEPT / batch size
 INKED = (0.1, 0.9)  # between these, a pixel is neither black nor white
 MEASURED = ("parzen10k", "frechet10k")  # as far as this version has them

@@ -42,13 +42,7 @@ def digits() -> Dataset:
     return small_digits()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "mnist",
-        pytest.param("cifar10", marks=pytest.mark.xfail(strict=True, reason="89.54 %: the aim is missed")),
-    ],
-)
+@pytest.mark.parametrize("name", NEEDED)
 def test_what_is_shipped_is_good_enough(name):
     assert facts_of(weights_path(name))["accuracy"] >= NEEDED[name]
 

@@ -39,7 +39,7 @@ SHAPES: Mapping[str, Shape] = {
     "cifar10": Shape(
         3,
         32,
-        (64, 128, 192),
+        (64, 128, 224),
         ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
         mirrored=True,
     ),

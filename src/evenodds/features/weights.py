@@ -37,7 +37,7 @@ WEIGHTS: Mapping[str, Weights] = {
     "inception": Weights(inception.FILE, inception.REMOTE.sha256, inception.REMOTE),
     "mnist": Weights("mnist.safetensors", "2b96ec73b1c3a547fa965caff34a70686706a6f8ba0ae8a0714ba7edbdae13df"),
     "cifar10": Weights(
-        "cifar10.safetensors", "a98ba0a31cd72ac013e335a423dd5a96142e5938b19c628cf09242a6b9967a46"
+        "cifar10.safetensors", "0295ee8d0585e6b0861f1bbd6f7b4ab443be06c77aa734e36ffaa86c8d3d89f4"
     ),
 }
 
