@@ -65,6 +65,7 @@ ELSEWHERE = {  # measured by a benchmark of their own
     "gan-grid": "mixtures.md",
     "gan-mnist-2014": "mnist_2014.md",
     "gan-mnist-laptop": "laptop.md",
+    "rpgan-stacked-mnist": "stacked_mnist.md",
 }
 # images a second of one core, as the recipes note; the others are measured
 NOTED = {"dcgan-64": 7.0, "sngan-cifar10": 7.0, "stylegan2-64": 0.4, "r3gan-small": 40.0}
