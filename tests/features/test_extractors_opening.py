@@ -52,6 +52,14 @@ def test_auto_is_what_suits_the_data(data, name):
     assert suitable(data) == name
 
 
+def test_a_zip_of_cifar10_is_known_by_its_classes():
+    names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    x = dataset(3, 32, 32).train.x
+    split = Split(x, np.arange(4))
+    assert suitable(Dataset("cifar10-jpeg", split, split, None, class_names=names)) == "cifar10"
+    assert suitable(Dataset("pets", split, split, None, class_names=("cat", "dog"))) == "random"
+
+
 def test_values_are_the_numbers():
     data = dataset(5)
     extractor = open_extractor(dataset=data)

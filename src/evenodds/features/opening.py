@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..data.dataset import Dataset
 from ..errors import ConfigError, suggest
+from .classifiers import SHAPES
 from .classifying import load_classifier
 from .custom import load_custom
 from .custom_input import file_and_input
@@ -87,6 +88,8 @@ def suitable(dataset: Dataset) -> str:
     _, height, width = dataset.sample_shape
     if height == width and height in (28, 32) and "mnist" in (dataset.name, dataset.mode_classifier):
         return "mnist"
-    if dataset.name == "cifar10" and (height, width) == (32, 32):
+    # a zip or folder of it has the file's name: what it shows is known by its classes
+    shows_it = dataset.name == "cifar10" or dataset.class_names == SHAPES["cifar10"].class_names
+    if shows_it and (height, width) == (32, 32):
         return "cifar10"
     return "random"
