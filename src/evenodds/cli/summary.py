@@ -5,14 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..config import Config
 from .display import status
 from .text import columns, command, duration, size
-
-if TYPE_CHECKING:
-    from ..data.dataset import Dataset
 
 
 def made(run: Path, written: Mapping[str, Path]) -> list[tuple[str, str, str]]:
@@ -33,14 +29,10 @@ def made(run: Path, written: Mapping[str, Path]) -> list[tuple[str, str, str]]:
     return rows
 
 
-def next_commands(run: Path, config: Config, dataset: Dataset, *, complete: bool) -> list[tuple[str, str]]:
+def next_commands(run: Path, config: Config, *, complete: bool) -> list[tuple[str, str]]:
     """(what for, command) to copy."""
-    from ..data.distributions import counted_modes
-
-    metric = "modes" if counted_modes(dataset.density) else "parzen10k" if dataset.value_range else None
     rows = [("sample", command("sample", run, "--seeds", "0-63", "--grid", "--out", "samples.png"))]
-    if metric:
-        rows.append(("measure", command("evaluate", run, "--metrics", metric)))
+    rows.append(("measure", command("evaluate", run)))  # by what suits the data
     rows.append(("draw again", command("report", run)))
     go_on = command("train", "--resume", "--dir", run)
     rows.append(
@@ -49,13 +41,12 @@ def next_commands(run: Path, config: Config, dataset: Dataset, *, complete: bool
     return rows
 
 
-def finish(run: Path, config: Config, dataset: Dataset, *, seconds: float | None, complete: bool) -> None:
+def finish(run: Path, config: Config, *, seconds: float | None, complete: bool) -> None:
     """Write plots, movie and report, then say what there is and what to do next.
 
     Args:
         run: its directory.
         config: it was trained under.
-        dataset: it was trained on.
         seconds: of training, over all sessions; None if nothing was left to train.
         complete: whether it has seen all the examples it was to see.
     """
@@ -73,4 +64,4 @@ def finish(run: Path, config: Config, dataset: Dataset, *, seconds: float | None
     print(f"{config.recipe}: {duration(seconds)} of training. Made:")
     print(columns(made(run, written)))
     print("Next:")
-    print(columns(next_commands(run, config, dataset, complete=complete)))
+    print(columns(next_commands(run, config, complete=complete)))

@@ -94,10 +94,10 @@ def _train(ready: Plan, stop: Interruption) -> int:
     session = _loop(ready, run, seen, stop)
     if session is None:
         print(f"{run} has seen {seen:,} examples, as many as it was to be trained for")
-        finish(run, config, ready.dataset, seconds=None, complete=True)
+        finish(run, config, seconds=None, complete=True)
         return 0
     complete = session.examples >= config.examples or session.stopped is not None
-    finish(run, config, ready.dataset, seconds=session.seconds, complete=complete)
+    finish(run, config, seconds=session.seconds, complete=complete)
     if session.stopped is not None:
         said = f"the referee ended the run at {session.examples:,} examples: {session.stopped['text']}"
         print(f"evenodds: {said}", file=sys.stderr)
