@@ -29,6 +29,7 @@ from evenodds.evaluation import Subject
 from evenodds.features import identity
 from evenodds.files import write_text
 from evenodds.metrics.class_modes import class_modes, product_prior
+from evenodds.report.history import read_history
 from evenodds.sampling import Sampler
 from outcome import provenance, write_result
 from stacked_mnist_report import MODES, SAMPLES, page_of, sheet
@@ -160,7 +161,9 @@ def row_of_run(name: str, run: Path, state: Path) -> Row:
     """A run trained elsewhere, measured as the others are."""
     config = load_config(run / "config.yaml")
     found = measured(run, partial(build, "data set", DATASETS, config.data), state / f"run-{name}.modes.json")
-    return {"name": name, "seed": config.seed, "config": config.model_dump(mode="json"), **found}
+    last = read_history(run).latest("seconds")
+    clock = {} if last is None else {"clock_seconds": last[1]}
+    return {"name": name, "seed": config.seed, "config": config.model_dump(mode="json"), **clock, **found}
 
 
 def options_of(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -94,7 +94,11 @@ def cells(row: Row) -> list[str]:
     """One line of the table."""
     found = row["averaged"]
     low, high = found["interval"]
-    minutes = f"{row['seconds'] / 60:.1f}" if "seconds" in row else "see its source"
+    minutes = f"{row['seconds'] / 60:.1f}" if "seconds" in row else "–"
+    if "clock_seconds" in row:
+        minutes = (
+            f"{row['clock_seconds'] / 60:.0f} by the clock, threads: {row['config']['threads'] or 'all'}"
+        )
     reached = f"{row['reached']:,}"
     if row.get("failure"):
         reached += " (ended in NaN)"
