@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from inception_weights import random_network, smooth
+from torch import nn
 
-from evenodds.features.fast import FastInception, rounded
+from evenodds.features.fast import Conv, FastInception, folded, rounded
 from evenodds.features.inception import fast_type
-from evenodds.features.inception_network import InceptionNetwork, mean_pool
+from evenodds.features.inception_network import ConvNorm, InceptionNetwork, mean_pool
 
 PARAMETERS = 23_850_960
 # Of the published file, whose 566 entries take 95,628,359 bytes with the archive around them.
@@ -139,6 +140,41 @@ def test_the_fast_path_in_bfloat16_differs_by_its_rounding(eager, images):
     error = (fast - eager[0]).norm() / eager[0].norm()
     assert 1e-4 < error < 0.03  # of 8 bits through 48 layers
     assert fast.dtype == torch.float32
+
+
+@pytest.mark.skipif(fast_type(torch.device("cpu")) == torch.float32, reason="bfloat16 is not faster here")
+def test_what_rounded_weights_take_is_given_back():
+    """Features of images with detail; in flat ones the rounding of activations outweighs that of weights."""
+    network = random_network()
+    fast, random = FastInception(network, torch.bfloat16), torch.Generator().manual_seed(1)
+    images = torch.rand(6, 3, 32, 32, generator=random) * 2 - 1
+    images = nn.functional.interpolate(images, (299, 299), mode="bilinear")
+    with torch.inference_mode():
+        activations, missing = fast.body(fast.stem((images, None)))
+        rounded_features = activations.mean((2, 3), dtype=torch.float32)
+        taken = network(images) - rounded_features
+        assert torch.equal(fast(images), rounded_features + missing)
+    assert (taken - missing).norm() < 0.8 * taken.norm()
+    assert 0.6 < float((taken * missing).sum() / missing.square().sum()) < 1.1
+
+
+def test_one_convolution_is_missing_what_its_weights_lost():
+    """Without a ReLU and where images are constant it is exact, but for the rounding of what is computed."""
+    torch.manual_seed(0)
+    layer = ConvNorm(32, 16, 1).eval()
+    x = torch.rand(4, 32, 1, 1).bfloat16().expand(-1, -1, 10, 10).contiguous()
+    before = torch.randn(4, 32)
+    convolution = Conv(layer, dtype=torch.bfloat16, relu=False)
+    with torch.inference_mode():
+        y, missing = convolution((x, before))
+        exact, kept = (folded([layer])[0][:, :, 0, 0], convolution.weight[:, :, 0, 0].double())
+        lost = x[:, :, 0, 0].double() @ (exact - kept).T + before.double() @ exact.T
+    assert missing.double() == pytest.approx(lost.numpy(), abs=1e-5)
+    assert y.dtype == torch.bfloat16
+    assert y.shape == (4, 16, 10, 10)
+    alone, nothing = Conv(layer, dtype=torch.float32)((x.float(), None))
+    assert nothing is None
+    assert (alone >= 0).all()
 
 
 def test_errors_of_rounded_weights_cancel():

@@ -8,8 +8,9 @@ What is rearranged, none of which changes the function:
 - weights and activations are bfloat16 where the processor multiplies those faster, channels last.
 
 bfloat16 keeps 8 bits.  Rounding of activations differs from pixel to pixel and largely averages out; that of
-weights and biases is the same everywhere, and moves features.  So biases stay float32, the first layer, which
-costs 0.3 % of all, too, and the weights' errors are made to cancel, see `rounded`.
+weights is the same everywhere, and moves features.  So biases stay float32; so do the first four layers, a
+tenth of the work, whose errors all others would enlarge; the weights' errors are made to cancel, see
+`rounded`; and what is left of them is followed to the end, see `Conv`.
 """
 
 from __future__ import annotations
@@ -60,29 +61,86 @@ def rounded(weight: Tensor, dtype: torch.dtype) -> Tensor:
     return result.T.reshape(weight.shape)
 
 
+# Activations (N, C, H, W), and what the mean over places of each of their channels is missing since weights
+# are rounded, (N, C) float32, to first order; None as long as all weights were exact.
+Flow = tuple[Tensor, Tensor | None]
+
+
 class Conv(nn.Module):
-    """A convolution with bias of one or several folded layers, followed by ReLU unless told otherwise."""
+    """A convolution with bias of one or several folded layers, followed by ReLU unless told otherwise.
+
+    What rounding takes from the weights, W − round(W), the mean over places of an output channel is missing
+    times the input's mean, and ΣW times what that was missing itself; sums over the kernel, borders left out.
+    A ReLU passes it on where its input is positive.  In the end it is given back to the features.
+    """
 
     weight: Tensor
     bias: Tensor
+    lost: Tensor
+    total: Tensor
 
     def __init__(self, *layers: ConvNorm, dtype: torch.dtype, relu: bool = True) -> None:
         super().__init__()
         weight, bias = folded(layers)
-        self.register_buffer("weight", rounded(weight, dtype).contiguous(memory_format=torch.channels_last))
+        kept = rounded(weight, dtype)
+        self.register_buffer("weight", kept.contiguous(memory_format=torch.channels_last))
         self.register_buffer("bias", bias.to(torch.float32))
+        self.register_buffer("lost", (weight - kept.double()).sum((2, 3)).T.float())  # (inputs, outputs)
+        self.register_buffer("total", weight.sum((2, 3)).T.float())
         self.widths = [layer.conv.out_channels for layer in layers]
         padding = layers[0].conv.padding
         assert not isinstance(padding, str)  # none of the network's is given as a word
         self.stride, self.padding, self.relu = layers[0].conv.stride, padding, relu
 
-    def forward(self, x: Tensor) -> Tensor:
-        if self.weight.dtype == torch.float32:
-            y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
-        else:  # F.conv2d would have the bias rounded, too
-            x = x.contiguous(memory_format=torch.channels_last)
-            y = torch.mkldnn_convolution(x, self.weight, self.bias, self.padding, self.stride, (1, 1), 1)
-        return y.relu_() if self.relu else y
+    def forward(self, flow: Flow) -> Flow:
+        """The convolution, and what its mean is missing."""
+        x, missing = flow
+        if self.weight.dtype == torch.float32:  # only before any that is rounded
+            return self._activated(F.conv2d(x, self.weight, self.bias, self.stride, self.padding), None)
+        x = x.to(self.weight.dtype, memory_format=torch.channels_last)
+        # F.conv2d would have the bias rounded, too
+        y = torch.mkldnn_convolution(x, self.weight, self.bias, self.padding, self.stride, (1, 1), 1)
+        back = some(x).float().mean((2, 3)) @ self.lost
+        return self._activated(y, back if missing is None else back + missing @ self.total)
+
+    def _activated(self, x: Tensor, missing: Tensor | None) -> Flow:
+        return activated((x, missing)) if self.relu else (x, missing)
+
+
+def some(x: Tensor) -> Tensor:
+    """A grid of 8 to 9 places a side: enough for the mean that a correction is made of."""
+    step = max(1, x.shape[2] // 8)
+    return x[:, :, ::step, ::step]
+
+
+def activated(flow: Flow) -> Flow:
+    """ReLU, in place."""
+    x, missing = flow
+    x = x.relu_()
+    return x, None if missing is None else missing * some(x).sign().mean((2, 3), dtype=torch.float32)
+
+
+def averaged(flow: Flow) -> Flow:
+    """Mean over neighbours, ReLU."""
+    return activated((mean_pool(flow[0]), flow[1]))
+
+
+def pooled(flow: Flow, stride: int = 2, padding: int = 0) -> Flow:
+    """Maximum over neighbours."""
+    return F.max_pool2d(flow[0], 3, stride=stride, padding=padding), flow[1]
+
+
+def split(flow: Flow, widths: list[int]) -> list[Flow]:
+    """The outputs of layers that are one convolution."""
+    x, missing = flow
+    parts = [None] * len(widths) if missing is None else missing.split(widths, 1)
+    return list(zip(x.split(widths, 1), parts, strict=True))
+
+
+def joined(flows: Sequence[Flow]) -> Flow:
+    """Branches of one block."""
+    missing = [part for _, part in flows if part is not None]
+    return cat([x for x, _ in flows], 1), cat(missing, 1) if missing else None
 
 
 class FastA(nn.Module):
@@ -97,10 +155,9 @@ class FastA(nn.Module):
         )
         self.pool = Conv(block.branch_pool, dtype=dtype, relu=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        one, five, double = self.first(x).split(self.first.widths, 1)
-        pooled = mean_pool(self.pool(x)).relu_()
-        return cat((one, self.five(five), self.twice(double), pooled), 1)
+    def forward(self, flow: Flow) -> Flow:
+        one, five, double = split(self.first(flow), self.first.widths)
+        return joined((one, self.five(five), self.twice(double), averaged(self.pool(flow))))
 
 
 class FastB(nn.Module):
@@ -112,8 +169,8 @@ class FastB(nn.Module):
         layers = (block.branch3x3dbl_1, block.branch3x3dbl_2, block.branch3x3dbl_3)
         self.twice = nn.Sequential(*(Conv(layer, dtype=dtype) for layer in layers))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return cat((self.three(x), self.twice(x), F.max_pool2d(x, 3, stride=2)), 1)
+    def forward(self, flow: Flow) -> Flow:
+        return joined((self.three(flow), self.twice(flow), pooled(flow)))
 
 
 class FastC(nn.Module):
@@ -128,10 +185,9 @@ class FastC(nn.Module):
         self.twice = nn.Sequential(*(Conv(layer, dtype=dtype) for layer in double))
         self.pool = Conv(block.branch_pool, dtype=dtype, relu=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        one, seven, double = self.first(x).split(self.first.widths, 1)
-        pooled = mean_pool(self.pool(x)).relu_()
-        return cat((one, self.seven(seven), self.twice(double), pooled), 1)
+    def forward(self, flow: Flow) -> Flow:
+        one, seven, double = split(self.first(flow), self.first.widths)
+        return joined((one, self.seven(seven), self.twice(double), averaged(self.pool(flow))))
 
 
 class FastD(nn.Module):
@@ -144,9 +200,9 @@ class FastD(nn.Module):
         seven = (block.branch7x7x3_2, block.branch7x7x3_3, block.branch7x7x3_4)
         self.seven = nn.Sequential(*(Conv(layer, dtype=dtype) for layer in seven))
 
-    def forward(self, x: Tensor) -> Tensor:
-        three, seven = self.first(x).split(self.first.widths, 1)
-        return cat((self.three(three), self.seven(seven), F.max_pool2d(x, 3, stride=2)), 1)
+    def forward(self, flow: Flow) -> Flow:
+        three, seven = split(self.first(flow), self.first.widths)
+        return joined((self.three(three), self.seven(seven), pooled(flow)))
 
 
 class FastE(nn.Module):
@@ -163,15 +219,22 @@ class FastE(nn.Module):
         self.pool = Conv(block.branch_pool, dtype=dtype, relu=False)
         self.pools_maximum = block.pools_maximum
 
-    def forward(self, x: Tensor) -> Tensor:
-        one, three, double = self.first(x).split(self.first.widths, 1)
+    def forward(self, flow: Flow) -> Flow:
+        one, three, double = split(self.first(flow), self.first.widths)
         double = self.twice(double)
         if self.pools_maximum:  # does not commute with the convolution
-            pooled = self.pool(F.max_pool2d(x, 3, stride=1, padding=1))
+            last = activated(self.pool(pooled(flow, stride=1, padding=1)))
         else:
-            pooled = mean_pool(self.pool(x))
+            last = averaged(self.pool(flow))
         branches = (self.three_a(three), self.three_b(three), self.twice_a(double), self.twice_b(double))
-        return cat((one, *branches, pooled.relu_()), 1)
+        return joined((one, *branches, last))
+
+
+class Pool(nn.Module):
+    """Maximum over 3 × 3 places, half the size."""
+
+    def forward(self, flow: Flow) -> Flow:
+        return pooled(flow)
 
 
 class FastInception(nn.Module):
@@ -185,10 +248,11 @@ class FastInception(nn.Module):
     def __init__(self, network: InceptionNetwork, dtype: torch.dtype) -> None:
         super().__init__()
         n = network
-        self.first = Conv(n.Conv2d_1a_3x3, dtype=torch.float32)
-        layers = (n.Conv2d_2a_3x3, n.Conv2d_2b_3x3, n.Conv2d_3b_1x1, n.Conv2d_4a_3x3)
-        second, third, fourth, fifth = (Conv(layer, dtype=dtype) for layer in layers)
-        self.stem = nn.Sequential(second, third, nn.MaxPool2d(3, 2), fourth, fifth, nn.MaxPool2d(3, 2))
+        exact = (n.Conv2d_1a_3x3, n.Conv2d_2a_3x3, n.Conv2d_2b_3x3, n.Conv2d_3b_1x1)
+        first, second, third, fourth = (Conv(layer, dtype=torch.float32) for layer in exact)
+        self.stem = nn.Sequential(
+            first, second, third, Pool(), fourth, Conv(n.Conv2d_4a_3x3, dtype=dtype), Pool()
+        )
         self.body = nn.Sequential(
             *(FastA(block, dtype) for block in (n.Mixed_5b, n.Mixed_5c, n.Mixed_5d)),
             FastB(n.Mixed_6a, dtype),
@@ -196,10 +260,9 @@ class FastInception(nn.Module):
             FastD(n.Mixed_7a, dtype),
             *(FastE(block, dtype) for block in (n.Mixed_7b, n.Mixed_7c)),
         )
-        self.dtype = dtype
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, 299, 299) in [-1, 1] to features (N, 2048) float32."""
-        x = self.first(x.contiguous(memory_format=torch.channels_last)).to(self.dtype)
-        features: Tensor = self.body(self.stem(x)).mean((2, 3), dtype=torch.float32)
-        return features
+        activations, missing = self.body(self.stem((x.contiguous(memory_format=torch.channels_last), None)))
+        features: Tensor = activations.mean((2, 3), dtype=torch.float32)
+        return features if missing is None else features + missing
