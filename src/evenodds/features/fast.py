@@ -61,6 +61,8 @@ def rounded(weight: Tensor, dtype: torch.dtype) -> Tensor:
     return result.T.reshape(weight.shape)
 
 
+STEM = 4  # images at a time where they are large: their activations stay in a CPU's cache
+
 # Activations (N, C, H, W), and what the mean over places of each of their channels is missing since weights
 # are rounded, (N, C) float32, to first order; None as long as all weights were exact.
 Flow = tuple[Tensor, Tensor | None]
@@ -137,10 +139,10 @@ def split(flow: Flow, widths: list[int]) -> list[Flow]:
     return list(zip(x.split(widths, 1), parts, strict=True))
 
 
-def joined(flows: Sequence[Flow]) -> Flow:
-    """Branches of one block."""
+def joined(flows: Sequence[Flow], dim: int = 1) -> Flow:
+    """Branches of one block, or batches (dim 0)."""
     missing = [part for _, part in flows if part is not None]
-    return cat([x for x, _ in flows], 1), cat(missing, 1) if missing else None
+    return cat([x for x, _ in flows], dim), cat(missing, dim) if missing else None
 
 
 class FastA(nn.Module):
@@ -263,6 +265,9 @@ class FastInception(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, 299, 299) in [-1, 1] to features (N, 2048) float32."""
-        activations, missing = self.body(self.stem((x.contiguous(memory_format=torch.channels_last), None)))
+        x = x.contiguous(memory_format=torch.channels_last)
+        few = x.split(STEM) if x.device.type == "cpu" else (x,)
+        flows = [self.stem((part, None)) for part in few]
+        activations, missing = self.body(joined(flows, dim=0))
         features: Tensor = activations.mean((2, 3), dtype=torch.float32)
         return features if missing is None else features + missing
