@@ -200,17 +200,20 @@ def load_config(path: Path) -> Config:
     return config_from(values, str(path))
 
 
+def _is_pydantics(part: str) -> bool:
+    """Whether a part of a location says which of several types was tried."""
+    return part in ("int", "str") or part.startswith(("function-", "constrained", "literal"))
+
+
 def _first_problem(error: ValidationError) -> str:
     """One sentence about the first problem, in the user's words."""
     problem = error.errors()[0]
-    where = [
-        str(part)
-        for part in problem["loc"]
-        if not str(part).startswith(("function-", "constrained", "literal"))
-    ]
-    where = [part for part in where if part not in ("int", "str")]
+    unknown = problem["type"] == "extra_forbidden"
+    parts = [str(part) for part in problem["loc"]]
+    own = {0, len(parts) - 1} if unknown else {0}  # the user's words, even "int"; between them pydantic's
+    where = [part for at, part in enumerate(parts) if at in own or not _is_pydantics(part)]
     path = ".".join(where)
-    if problem["type"] == "extra_forbidden":
+    if unknown:
         fields = (
             PlayerConfig.model_fields if where[0] in ("generator", "discriminator") else Config.model_fields
         )

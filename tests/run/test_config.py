@@ -198,6 +198,14 @@ def test_what_is_no_assignment(assignment):
     assert one_sentence(caught.value, "--set", "write --set")
 
 
+@pytest.mark.parametrize("word", ["int", "str", "literal", "function-x"])
+def test_a_setting_that_is_called_as_a_type(word):
+    with pytest.raises(ConfigError, match=f"unknown setting '{word}'"):
+        tiny(f"{word}=1")
+    with pytest.raises(ConfigError, match=f"unknown setting 'generator.{word}'"):
+        tiny(f"generator.{word}=1")
+
+
 WORDS = st.one_of(
     st.sampled_from([*Config.model_fields, "network", "optimizer", "name", "widths", "r1", "", "x"]),
     st.text(string.printable, max_size=5),
