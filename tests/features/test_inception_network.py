@@ -159,6 +159,7 @@ def test_what_rounded_weights_take_is_given_back():
     assert 0.6 < float((taken * missing).sum() / missing.square().sum()) < 1.1
 
 
+@pytest.mark.skipif(fast_type(torch.device("cpu")) == torch.float32, reason="bfloat16 is not faster here")
 def test_one_convolution_is_missing_what_its_weights_lost():
     """Without a ReLU and where images are constant it is exact, but for the rounding of what is computed."""
     torch.manual_seed(0)

@@ -34,7 +34,7 @@ def measure_leaks(subject: Subject, count: int) -> Evaluation:
         unit="% of samples look augmented",
         protocol=f"{count:,} samples against {len(held_out):,} {subject.split} images, by a network that "
         f"learnt from {len(train):,} training images what each transformation makes of them; Fisher's exact "
-        f"test at 5 % for all together",
+        "test at 5 % for all together",
         reference=reference,
         also=_leaks_said(found),
         warning="A generator that is far from the data may look augmented without having been taught it; and "

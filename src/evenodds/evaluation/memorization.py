@@ -47,7 +47,7 @@ def measure_memorization(subject: Subject, count: int) -> Evaluation:
         f"training and not the {len(held_out):,} {subject.split} examples, {100 * chance:.1f} % by chance, "
         f"in {space(subject)}; exact variance over permutations of the real examples",
         reference=_reference(subject, count, train, held_out) if subject.with_reference else None,
-        also=f"{100 * share:.1f} % of them have (z = {result.z:.2f})",
+        also=f"{100 * share:.1f} % are nearest to a training example (z = {result.z:.2f})",
         warning="Without memorization p is anywhere between 0 and 1: only a small one, below .01, says "
         "something. What a network of features can't see, it can't find copied.",
         details={
@@ -107,7 +107,7 @@ def measure_mi_frechet(subject: Subject, count: int, *, name: str = "mi_frechet"
         protocol=f"{count:,} samples against all {len(real):,} {subject.split} examples in {space(subject)}: "
         f"Fréchet distance times a penalty for being near to the {len(train):,} training examples",
         reference=None if floor is None else f"{floor[1]:,} other unseen examples score {floor[0]:.4g}",
-        also=f"{distance:.4g} times {_said(penalty, len(train), unseen)}",
+        also=f"a distance of {distance:.4g} times {_said(penalty, len(train), unseen)}",
         warning="The penalty is a step: above the threshold copies cost nothing; memorization tests for it.",
         details={"frechet": distance, **penalty._asdict(), "unseen_distance": unseen},
         n=count,
