@@ -63,7 +63,7 @@ class FeatureExtractor(Protocol):
 def identity(extractor: FeatureExtractor) -> dict[str, Any]:
     """What two numbers must agree in before they may stand side by side, as far as the extractor goes.
 
-    Precision is not among it: it moves a distance by a thousandth or two, see benchmarks/fid_speed.py.
+    Precision is not among it: it moves a distance by less than a thousandth, see benchmarks/fid_speed.py.
     """
     return {
         "name": extractor.name,
