@@ -11,16 +11,18 @@ import numpy as np
 
 from evenodds.files import write_with
 from evenodds.sampling import Sampler
+from loss_study_cells import Study
 from outcome import RESULTS, table
 
 Row = dict[str, Any]
 SHOWN = 6  # samples of a cell, side by side
 
 
-def page_of(lines: Sequence[Row], rows: Sequence[Row], sentence: str) -> str:
+def page_of(study: Study, lines: Sequence[Row], rows: Sequence[Row], sentence: str) -> str:
     """The whole report in Markdown.
 
     Args:
+        study: which table it is.
         lines: one per cell, as `summary` makes them.
         rows: one per run.
         sentence: how it was made.
@@ -37,20 +39,18 @@ def page_of(lines: Sequence[Row], rows: Sequence[Row], sentence: str) -> str:
     floor = lines[0]["floor"]
     return "\n\n".join(
         [
-            "# Loss × penalty on MNIST",
+            f"# Loss × penalty on {study.title}",
             sentence,
             f"Fréchet distance of 10,000 samples and the 10,000 test images in the features of the "
-            f"repository's MNIST classifier (lower is better; **10,000 real training images score "
-            f"{floor:.2f}**). {examples:,} examples a run, {of_seeds(seeds)}. MLPs with two layers of 256, "
-            "Adam 5e-4 (β 0, 0.99) for both players, batches of 32, one D step per G step, averaged "
-            "generator (half-life 3,000 examples).",
+            f"repository's {study.title} classifier (lower is better; **10,000 real training images score "
+            f"{floor:.2f}**). {examples:,} examples a run, {of_seeds(seeds)}. {study.players}.",
             table(["loss", *penalties], scores),
-            "![the same as a map](loss_study.png)",
+            f"![the same as a map]({study.result}.png)",
             "## CPU seconds of a run",
             table(["loss", *penalties], seconds),
             "## Samples of seed 0",
-            "![samples](loss_study_samples.png)",
-            reading(lines, seeds),
+            f"![samples]({study.result}_samples.png)",
+            reading(study, lines),
         ]
     )
 
@@ -86,7 +86,7 @@ def number(value: float) -> str:
     return "∞" if math.isinf(value) else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def reading(lines: Sequence[Row], seeds: Sequence[int]) -> str:
+def reading(study: Study, lines: Sequence[Row]) -> str:
     """What the table says and what it doesn't, with its extremes."""
     ordered = sorted(lines, key=lambda line: line["value"])
     best, worst = (f"`{line['loss']}` with {line['penalty']}" for line in (ordered[0], ordered[-1]))
@@ -95,15 +95,15 @@ def reading(lines: Sequence[Row], seeds: Sequence[int]) -> str:
 Best here: {best} ({number(ordered[0]["value"])}); worst: {worst} ({number(ordered[-1]["value"])}). From the
 best to the worst loss: {ranges(lines)}.
 
-Nothing was tuned for any cell: learning rates and betas are those of the recipe `gan-mnist`, penalty weights
-1 for R1 and R2, 10 for WGAN-GP and the bound 0.01 for clipping as published. Lucic et al. (2018) found that
-with an equal search of these numbers for every loss, most losses reach similar scores, and that the spread
-over seeds and settings is larger than that between losses. A bad cell here says "not with these numbers", no
-more: Wasserstein critics are meant to take several steps to one of G, and clipping was published with RMSprop
-at 5e-5. Runs are equal in examples, not in seconds; a penalty costs what the second table says.
+Nothing was tuned for any cell: learning rates and betas are those of the recipe `{study.recipe}`,
+penalty weights 1 for R1 and R2, 10 for WGAN-GP and the bound 0.01 for clipping as published. Lucic et al.
+(2018) found that with an equal search of these numbers for every loss, most losses reach similar scores, and
+that the spread over seeds and settings is larger than that between losses. A bad cell here says "not with
+these numbers", no more: Wasserstein critics are meant to take several steps to one of G, and clipping was
+published with RMSprop at 5e-5. Runs are equal in examples, not in seconds; a penalty costs what the second
+table says.
 
-**Not run**: CIFAR-10 (the same table on 32 × 32 colour images takes convolutions and about ten times the
-cost); a search per loss; critics with five steps to one."""
+**Not run**: a search per loss; critics with five steps to one."""
 
 
 def ranges(lines: Sequence[Row]) -> str:
@@ -116,21 +116,22 @@ def ranges(lines: Sequence[Row]) -> str:
     return ", ".join(said) or "one loss alone was run"
 
 
-def pictures(lines: Sequence[Row], runs: Mapping[tuple[str, str], Path]) -> None:
-    """results/loss_study.png, the map, and results/loss_study_samples.png.
+def pictures(study: Study, lines: Sequence[Row], runs: Mapping[tuple[str, str], Path]) -> None:
+    """results/loss_study*.png, the map, and results/loss_study*_samples.png.
 
     Args:
+        study: which table it is.
         lines: one per cell.
         runs: (loss, penalty) -> folder of the run whose samples are shown.
     """
     import matplotlib
 
     matplotlib.use("Agg")
-    draw_map(lines)
-    draw_samples_of(lines, runs)
+    draw_map(study, lines)
+    draw_samples_of(study, lines, runs)
 
 
-def draw_map(lines: Sequence[Row]) -> None:
+def draw_map(study: Study, lines: Sequence[Row]) -> None:
     """Scores as colours on a logarithmic scale: dark is near the data."""
     from matplotlib import pyplot
     from matplotlib.colors import LogNorm
@@ -150,13 +151,13 @@ def draw_map(lines: Sequence[Row]) -> None:
         axis.text(j, i, text, ha="center", va="center", color="white" if dark else "black", fontsize=9)
     axis.set_xticks(range(len(penalties)), penalties)
     axis.set_yticks(range(len(losses)), [loss.replace("_", " ") for loss in losses])
-    axis.set_title(f"Fréchet distance in MNIST features, lower is better (real images: {floor:.1f})")
+    axis.set_title(f"Fréchet distance in {study.title} features, lower is better (real images: {floor:.1f})")
     figure.colorbar(image, label="logarithmic scale")
-    write_with(RESULTS / "loss_study.png", lambda path: figure.savefig(path, format="png", dpi=120))
+    write_with(RESULTS / f"{study.result}.png", lambda path: figure.savefig(path, format="png", dpi=120))
     pyplot.close(figure)
 
 
-def draw_samples_of(lines: Sequence[Row], runs: Mapping[tuple[str, str], Path]) -> None:
+def draw_samples_of(study: Study, lines: Sequence[Row], runs: Mapping[tuple[str, str], Path]) -> None:
     """The same seeds of every cell, in the order of the map."""
     from matplotlib import pyplot
 
@@ -174,7 +175,11 @@ def draw_samples_of(lines: Sequence[Row], runs: Mapping[tuple[str, str], Path]) 
             if j == 0:
                 axis.set_ylabel(loss.replace("_", " "), rotation=0, ha="right", va="center", fontsize=10)
             if (loss, penalty) in runs:
-                x = Sampler.load(runs[loss, penalty]).images(range(SHOWN))  # uint8 (N, 1, H, W)
-                axis.imshow(np.concatenate(list(x[:, 0]), axis=1), cmap="gray", vmin=0, vmax=255)
-    write_with(RESULTS / "loss_study_samples.png", lambda path: figure.savefig(path, format="png", dpi=130))
+                x = Sampler.load(runs[loss, penalty]).images(range(SHOWN))  # uint8 (N, C, H, W)
+                strip = (
+                    np.concatenate(list(x), axis=2).transpose(1, 2, 0).squeeze()
+                )  # (H, N·W) or (H, N·W, C)
+                axis.imshow(strip, cmap="gray", vmin=0, vmax=255)
+    path = RESULTS / f"{study.result}_samples.png"
+    write_with(path, lambda target: figure.savefig(target, format="png", dpi=130))
     pyplot.close(figure)

@@ -193,10 +193,12 @@ def main() -> None:
     if options.train_only:
         return
     runs = [row_of_run(name, path, options.dir) for name, path in named]
-    command = "python benchmarks/stacked_mnist.py --dir STATE"
+    command = f"python benchmarks/stacked_mnist.py --dir STATE --seeds {options.seeds}"
     sentence, machine = provenance(command + "".join(f" --run {name}=RUN" for name, _ in named))
-    folders = {f"{row['name']}": folder_of(options.dir, row["name"], row["seed"]) for row in rows}
-    sheet({**folders, **dict(named)}, [*rows, *runs], options.out)
+    first = {row["name"]: row for row in reversed(rows)}  # of every method the first seed
+    folders = {name: folder_of(options.dir, name, row["seed"]) for name, row in first.items()}
+    shown = [first[name] for name in options.rows if name in first]
+    sheet({**folders, **dict(named)}, [*shown, *runs], options.out)
     text = page_of(rows, runs, sentence, options.out)
     configs = {name: config_of(name, 0, options.examples).model_dump(mode="json") for name in options.rows}
     write_result(options.out, text, {"machine": machine, "rows": rows, "runs": runs, "configs": configs})

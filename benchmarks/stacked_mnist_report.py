@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,11 @@ PUBLISHED = [
 NOT_RUN = [
     ("DCGAN, PacDCGAN2 as published", "6.4 M images through 64 to 512 channels: a GPU's work"),
     ("R3GAN, configuration E", "recipe `r3gan-stacked-mnist`: 10 M images, 56 GPU hours as published"),
-    ("More than one seed a row", "each row is one run; PacGAN's ten runs of one method differ by 6 modes"),
 ]
+ONE_SEED = (
+    "More than one seed a row",
+    "each row is one run; PacGAN's ten runs of one method differ by 6 modes",
+)
 
 
 def floor(samples: int = SAMPLES, prior: float = 0.0043) -> float:
@@ -55,7 +59,7 @@ def page_of(rows: Sequence[Row], runs: Sequence[Row], sentence: str, name: str) 
         sentence: how it was made.
         name: of the result files.
     """
-    head = ["method", "modes of 1000", "reverse KL, nats", "without bias, 95 %", "examples", "CPU minutes"]
+    several = len(seeds_of(rows)) > 1
     parts = [
         "# Stacked MNIST: 1000 modes",
         sentence,
@@ -67,16 +71,23 @@ def page_of(rows: Sequence[Row], runs: Sequence[Row], sentence: str, name: str) 
         "(Grassberger 2003) they score 0.005; the interval is of that number, over samples of this one "
         "generator, not over runs.",
         "## At equal cost, on one small network",
-        table(head, [cells(row) for row in rows]),
-        setting(rows[0]["examples"]),
+        table(head_of(several=several), [cells(group) for group in by_name(rows).values()]),
+        f"{setting(rows[0]['examples'])} {of_seeds(rows)}",
         reading(rows),
     ]
     if runs:
-        parts += ["## Runs of other settings", table(head, [cells(row) for row in runs])]
+        parts += ["## Runs of other settings", table(head_of(), [cells([row]) for row in runs])]
         parts += ["Their whole configurations are in the JSON file beside this page."]
     parts += ["## Published", table(["method", "source", "modes", "reverse KL", "cost"], PUBLISHED)]
-    parts += ["## Not run", table(["row", "why"], [*unfinished(rows), *NOT_RUN]), f"![samples]({name}.png)"]
+    left = [*unfinished(rows), *NOT_RUN, *([] if several else [ONE_SEED])]
+    parts += ["## Not run", table(["row", "why"], left), f"![samples]({name}.png)"]
     return "\n\n".join(parts)
+
+
+def head_of(*, several: bool = False) -> list[str]:
+    """Of the table of single runs, or of the one of several seeds a line."""
+    bias = "without bias" if several else "without bias, 95 %"
+    return ["method", "modes of 1000", "reverse KL, nats", bias, "examples", "CPU minutes"]
 
 
 def unfinished(rows: Sequence[Row]) -> list[tuple[str, str]]:
@@ -90,26 +101,54 @@ def unfinished(rows: Sequence[Row]) -> list[tuple[str, str]]:
     ]
 
 
-def cells(row: Row) -> list[str]:
-    """One line of the table."""
-    found = row["averaged"]
-    low, high = found["interval"]
-    minutes = f"{row['seconds'] / 60:.1f}" if "seconds" in row else "–"
-    if "clock_seconds" in row:
-        minutes = (
-            f"{row['clock_seconds'] / 60:.0f} by the clock, threads: {row['config']['threads'] or 'all'}"
-        )
-    reached = f"{row['reached']:,}"
-    if row.get("failure"):
-        reached += " (ended in NaN)"
-    return [
-        row["name"],
-        f"{found['captured']}",
-        f"{found['reverse_kl']:.4f}",
-        f"{found['corrected']:.4f} ({low:.4f} to {high:.4f})",
-        reached,
-        minutes,
-    ]
+def by_name(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows of one method together: its seeds."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row["name"], []).append(row)
+    return groups
+
+
+def seeds_of(rows: Sequence[Row]) -> list[int]:
+    """All seeds of the comparison."""
+    return sorted({row["seed"] for row in rows})
+
+
+def of_seeds(rows: Sequence[Row]) -> str:
+    """How many runs a line stands for."""
+    if len(seeds_of(rows)) == 1:
+        return "One run a line."
+    return f"Mean ± standard deviation over seeds {', '.join(map(str, seeds_of(rows)))}."
+
+
+def cells(group: Sequence[Row]) -> list[str]:
+    """One line of the table: a run, or the mean and spread of a method's seeds."""
+    found = [row["averaged"] for row in group]
+    corrected = spread([one["corrected"] for one in found])
+    if len(group) == 1:
+        corrected += " ({:.4f} to {:.4f})".format(*found[0]["interval"])
+    failed = sum(bool(row.get("failure")) for row in group)
+    reached = f"{group[0]['reached']:,}" + (f" ({failed} ended in NaN)" if failed else "")
+    modes, kl = spread([one["captured"] for one in found], 0), spread([one["reverse_kl"] for one in found])
+    return [group[0]["name"], modes, kl, corrected, reached, minutes_of(group)]
+
+
+def spread(values: Sequence[float], digits: int = 4) -> str:
+    """A value; of several their mean and standard deviation, a count's with one more digit."""
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}"
+    digits = digits or 1
+    return f"{statistics.mean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"
+
+
+def minutes_of(group: Sequence[Row]) -> str:
+    """What a run of a line has cost."""
+    if "clock_seconds" in group[0]:
+        threads = group[0]["config"]["threads"] or "all"
+        return f"{group[0]['clock_seconds'] / 60:.0f} by the clock, threads: {threads}"
+    if "seconds" not in group[0]:
+        return "–"
+    return f"{statistics.mean(row['seconds'] for row in group) / 60:.1f}"
 
 
 def setting(examples: int) -> str:
@@ -133,7 +172,7 @@ no help); that was taken as too short for any of it, and all were run again. Not
 
 def reading(rows: Sequence[Row]) -> str:
     """Whether the published order comes out, pair by pair."""
-    grid = {row["name"]: row for row in rows}
+    groups = by_name(rows)
     lines = []
     for better, worse in (
         ("PacDCGAN2", "DCGAN"),
@@ -141,20 +180,38 @@ def reading(rows: Sequence[Row]) -> str:
         ("RpGAN+R1+R2", "RpGAN+R1"),
         ("GAN+R1+R2", "GAN+R1"),
     ):
-        if better in grid and worse in grid:
-            lines.append(f"* {better} against {worse}: {compared(grid[better], grid[worse])}")
-    return "\n".join(["What comes out of the published order, one run each:", "", *lines])
+        if better in groups and worse in groups:
+            lines.append(f"* {better} against {worse}: {compared(groups[better], groups[worse])}")
+    runs = (
+        "one run each" if len(seeds_of(rows)) == 1 else "told apart where no seed of one is among the other's"
+    )
+    return "\n".join([f"What comes out of the published order, {runs}:", "", *lines])
 
 
-def compared(better: Row, worse: Row) -> str:
-    """Whether the intervals of two rows lie as published; they are of the count of samples, not of seeds."""
-    first, second = better["averaged"], worse["averaged"]
-    said = f"{first['reverse_kl']:.3f} against {second['reverse_kl']:.3f} nats"
-    if first["interval"][1] < second["interval"][0]:
+def compared(better: Sequence[Row], worse: Sequence[Row]) -> str:
+    """Whether two methods lie as published.
+
+    Of single runs by their intervals, which are of the count of samples and not of seeds; of several by the
+    lowest and highest of their seeds.
+    """
+    values = [[row["averaged"]["reverse_kl"] for row in group] for group in (better, worse)]
+    said = "{} against {} nats".format(*(f"{statistics.mean(found):.3f}" for found in values))
+    (low, high), (other_low, other_high) = range_of(better), range_of(worse)
+    if high < other_low:
         return f"better, as published ({said})"
-    if second["interval"][1] < first["interval"][0]:
+    if other_high < low:
         return f"**worse, the reverse of what is published** ({said})"
-    return f"no difference that 26,000 samples could show ({said})"
+    by = "26,000 samples" if len(better) == 1 else f"{len(better)} seeds"
+    return f"no difference that {by} could show ({said})"
+
+
+def range_of(group: Sequence[Row]) -> tuple[float, float]:
+    """Between which values a method lies."""
+    if len(group) == 1:
+        low, high = group[0]["averaged"]["interval"]
+        return low, high
+    values = [row["averaged"]["corrected"] for row in group]
+    return min(values), max(values)
 
 
 def sheet(runs: Mapping[str, Path], rows: Sequence[Row], name: str) -> None:

@@ -115,18 +115,38 @@ def test_the_floor_is_what_perfect_samples_score():
     assert report.floor() == pytest.approx(0.0235, abs=5e-5)
 
 
-def measured(name, modes, kl):
+def measured(name, modes, kl, seed=0):
     found = {"captured": modes, "reverse_kl": kl, "corrected": kl - 0.02, "interval": [kl - 0.03, kl - 0.01]}
     found["floor"] = 0.0241
-    facts = {"name": name, "seed": 0, "seconds": 90.0, "examples": 80_000, "reached": 80_000, "failure": None}
+    facts = {
+        "name": name,
+        "seed": seed,
+        "seconds": 90.0,
+        "examples": 80_000,
+        "reached": 80_000,
+        "failure": None,
+    }
     return facts | {"averaged": found}
 
 
 def test_two_rows_are_compared_by_their_intervals():
     good, bad, near = measured("a", 1000, 0.03), measured("b", 600, 0.9), measured("c", 999, 0.04)
-    assert report.compared(good, bad).startswith("better, as published")
-    assert "reverse" in report.compared(bad, good)
-    assert report.compared(good, near).startswith("no difference")
+    assert report.compared([good], [bad]).startswith("better, as published")
+    assert "reverse" in report.compared([bad], [good])
+    assert report.compared([good], [near]).startswith("no difference")
+
+
+def test_seeds_of_a_method_are_one_line_and_compared_by_their_ranges():
+    rows = [measured("DCGAN", modes, kl, seed) for seed, (modes, kl) in enumerate([(990, 0.3), (996, 0.5)])]
+    rows += [measured("PacDCGAN2", 1000, 0.1, seed) for seed in range(2)]
+    text = report.page_of(rows, [], "Made by …", "stacked_mnist")
+    assert "| DCGAN | 993.0 ± 4.2 | 0.4000 ± 0.1414 | 0.3800 ± 0.1414 | 80,000 | 1.5 |" in text  # by hand
+    assert "| PacDCGAN2 | 1000.0 ± 0.0 |" in text
+    assert "PacDCGAN2 against DCGAN: better, as published (0.100 against 0.400 nats)" in text
+    assert "over seeds 0, 1" in text
+    assert "one seed" not in text.lower()
+    among = [measured("PacDCGAN2", 1000, kl, seed) for seed, kl in enumerate([0.45, 0.1])]
+    assert report.compared(among, rows[:2]).startswith("no difference that 2 seeds could show")
 
 
 def test_the_page_has_every_row_floor_and_source():
