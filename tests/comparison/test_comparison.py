@@ -7,9 +7,12 @@ import math
 import shlex
 
 import pytest
+import torch
 from evaluation_lines import EXTRACTOR, line, make_run, result, setting
+from safetensors.torch import save
 from scipy import stats
 
+from evenodds.checkpoint import save_tensors
 from evenodds.comparison.reading import read_run, read_runs
 from evenodds.comparison.settings import agreed, comparable, differences, names_of
 from evenodds.comparison.table import Score, compare, ranked, recipes, score, student, told_apart
@@ -48,6 +51,17 @@ def test_a_line_becomes_a_result(tmp_path):
 def test_training_time_between_records(tmp_path, examples, seconds):
     run = read_run(make_run(tmp_path / "a", [line(result(0.5), examples=examples)]))
     assert run.results[0].seconds == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_an_interrupted_run_has_the_time_of_its_checkpoint(tmp_path):
+    folder = make_run(tmp_path / "a", [line(result(0.5), examples=1_100)])
+    path = folder / "checkpoints" / "0000001100.safetensors"
+    path.parent.mkdir()
+    save_tensors(path, {"x": torch.zeros(1)}, {"examples": 1_100, "seconds": 63.5}, "checkpoint")
+    assert read_run(folder).results[0].seconds == 63.5
+    for damaged in (path.read_bytes()[:40], b"", b"{}" * 4, save({"x": torch.zeros(1)}, {"evenodds": "[1]"})):
+        path.write_bytes(damaged)
+        assert read_run(folder).results[0].seconds is None
 
 
 def test_without_a_record_of_the_training_there_is_no_time(tmp_path):

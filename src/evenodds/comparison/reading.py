@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from safetensors import SafetensorError, safe_open
 
 from ..errors import RunError
 from .results import Evaluations, Result, as_number, as_object, read_evaluations, read_lines
@@ -59,7 +60,7 @@ def read_run(path: Path, label: str = "") -> Judged:
     """
     if not path.is_dir() or not any((path / name).is_file() for name in RUN_FILES):
         raise RunError(_no_run(path))
-    found = read_evaluations(path, _training_times(path / "metrics.jsonl"))
+    found = read_evaluations(path, _training_times(path))
     return Judged(path, label or path.resolve().name, _config(path), found.results, _remarks(path, found))
 
 
@@ -101,14 +102,28 @@ def _labels(paths: list[Path]) -> list[str]:
 
 
 def _training_times(path: Path) -> dict[int, float]:
-    """Seconds trained by the examples seen, ascending; empty where nothing is recorded."""
+    """Seconds trained by the examples seen, ascending; empty where nothing is recorded.
+
+    From the reports, and from the checkpoints: a run that was interrupted ends after its last report.
+    """
     times: dict[int, float] = {}
-    for line in read_lines(path):
-        record = as_object(line) or {}
-        examples, seconds = as_number(record.get("examples")), as_number(record.get("seconds"))
+    headers = (_header(file) for file in path.glob("checkpoints/*.safetensors"))
+    lines = read_lines(path / "metrics.jsonl")
+    for record in (*headers, *(as_object(line) for line in lines)):
+        found = record or {}
+        examples, seconds = as_number(found.get("examples")), as_number(found.get("seconds"))
         if examples is not None and seconds is not None:
             times[int(examples)] = seconds
     return dict(sorted(times.items()))
+
+
+def _header(path: Path) -> Mapping[str, Any] | None:
+    """What a checkpoint says of itself, tensors unread; None of a damaged one, which costs only its time."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return as_object((file.metadata() or {}).get("evenodds", ""))
+    except (SafetensorError, OSError):
+        return None
 
 
 def _config(path: Path) -> Mapping[str, Any]:
