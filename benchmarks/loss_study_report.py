@@ -77,7 +77,7 @@ def score_cell(line: Row) -> str:
     """One score with its spread; a run that ended in NaN is named."""
     text = number(line["value"])
     if line["deviation"] is not None:
-        text += f" ± {number(line['deviation'])}"
+        text += f" ± {line['deviation']:.{1 if line['value'] < 100 else 0}f}"
     return f"{text} ({line['failed']} ended in NaN)" if line["failed"] else text
 
 
@@ -93,7 +93,7 @@ def reading(study: Study, lines: Sequence[Row]) -> str:
     return f"""## How to read it
 
 Best here: {best} ({number(ordered[0]["value"])}); worst: {worst} ({number(ordered[-1]["value"])}). From the
-best to the worst loss: {ranges(lines)}.
+best to the worst loss: {ranges(lines)}.{of_spread(lines)}
 
 Nothing was tuned for any cell: learning rates and betas are those of the recipe `{study.recipe}`,
 penalty weights 1 for R1 and R2, 10 for WGAN-GP and the bound 0.01 for clipping as published. Lucic et al.
@@ -104,6 +104,20 @@ published with RMSprop at 5e-5. Runs are equal in examples, not in seconds; a pe
 table says.
 
 **Not run**: a search per loss; critics with five steps to one."""
+
+
+def of_spread(lines: Sequence[Row]) -> str:
+    """How many cells several seeds don't tell from the best one."""
+    best = min(lines, key=lambda line: line["value"])
+    if best["deviation"] is None:
+        return ""
+    near = [
+        line
+        for line in lines
+        if line["value"] - best["value"] <= (line["deviation"] or 0) + best["deviation"]
+    ]
+    told = "not told apart from it, as they are nearer than the deviations of both together"
+    return f"\nOther cells that are {told}: {len(near) - 1}."
 
 
 def ranges(lines: Sequence[Row]) -> str:

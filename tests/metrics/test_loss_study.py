@@ -107,6 +107,14 @@ def test_the_page_marks_what_was_not_run():
     assert "![samples](loss_study_samples.png)" in text
 
 
+def test_seeds_tell_what_the_best_cell_is_told_apart_from():
+    rows = [run(100.0), run(104.0, seed=1), run(105.0, penalty="R1"), run(109.0, penalty="R1", seed=1)]
+    rows += [run(150.0, loss="minimax"), run(156.0, loss="minimax", seed=1)]
+    text = report.page_of(MNIST, study.summary(rows), rows, "Made by …")
+    assert "| `hinge` | 102 ± 3 | 107 ± 3 |" in text  # 2√2 by hand; 107 − 102 is less than twice that
+    assert "nearer than the deviations of both together: 1.\n" in text
+
+
 def test_each_table_has_its_own_page():
     pages = [report.page_of(of, study.summary([run(10.0)]), [run(10.0)], "") for of in study.STUDIES.values()]
     assert len({of.result for of in study.STUDIES.values()}) == len(set(pages)) == len(pages)
